@@ -1,0 +1,1 @@
+//! Safe GPU memory: devices, a budget, regions that freeze, pinned staging, wiping and accounting

@@ -1,0 +1,3 @@
+//! The `vram` command.
+
+fn main() {}

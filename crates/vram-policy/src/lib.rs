@@ -1,0 +1,81 @@
+//! The policy "weights live in the GPU's own memory and nowhere else", as pure decisions.
+//!
+//! Facts go in, findings come out. This crate asks no driver, reads no file and knows no CUDA
+//! type: whoever can observe a device or a region writes what was observed into [`DeviceFacts`] or
+//! [`RegionFacts`], and a [`Policy`] judges it. The same facts always give the same [`Report`], so
+//! a decision can be repeated, tested exhaustively and shown to an auditor.
+//!
+//! # How it decides
+//!
+//! - Every observation is an [`Option`]. `None` means that the driver could not say; a check that
+//!   needs it answers [`Status::Unknown`], and unknown never passes.
+//! - Capabilities prove nothing. Every discrete GPU reports that it could use managed memory and
+//!   could map host memory, so those two facts are recorded and judged by no check. What counts is
+//!   what each allocation is.
+//! - Each check alone is enough to refuse; a worse fact never improves a verdict.
+//! - No fact holds a device address. A range is described relative to the region that was expected
+//!   ("starts where the region starts", "so many bytes"), so no report, log or error can print one.
+//! - An [`Accepted`] is a proof: only a policy that accepted makes one, there is one for devices
+//!   and one for regions, and neither can be cloned or deserialized. Code that relies on the checks
+//!   asks for it as an argument.
+//!
+//! # Example
+//!
+//! ```
+//! use vram_policy::{CheckId, DeviceFacts, MemoryKind, Policy, RegionFacts, Status};
+//!
+//! let policy = Policy::strict();
+//!
+//! // What the driver says about a discrete GPU. Managed memory and host mapping are possible on
+//! // every one of them, and that is no reason to refuse it.
+//! let device = DeviceFacts {
+//!     integrated: Some(false),
+//!     pageable_memory_access: Some(false),
+//!     pageable_memory_access_uses_host_page_tables: Some(false),
+//!     managed_memory: Some(true),
+//!     can_map_host_memory: Some(true),
+//! };
+//! policy.admit_device(&device)?;
+//!
+//! // A region that turns out to be host memory which the GPU reads over the bus.
+//! let region = RegionFacts {
+//!     memory: Some(MemoryKind::Host),
+//!     device_ordinal: Some(0),
+//!     expected_device_ordinal: 0,
+//!     starts_at_region: Some(true),
+//!     reported_size: Some(2 << 20),
+//!     expected_size: 2 << 20,
+//!     managed: Some(false),
+//!     host_alias: Some(true),
+//! };
+//! let refusal = policy.admit_region(&region).expect_err("host memory is refused");
+//! let refused: Vec<&str> = refusal.findings().iter().map(|f| f.id.as_str()).collect();
+//! assert_eq!(refused, ["region.device-memory", "region.no-host-alias"]);
+//!
+//! // Not knowing is not passing.
+//! let report = policy.assess_region(&RegionFacts { managed: None, ..region });
+//! assert_eq!(report.finding(CheckId::RegionNotManaged).unwrap().status, Status::Unknown);
+//! # Ok::<(), vram_policy::Refusal>(())
+//! ```
+//!
+//! # Adding a check
+//!
+//! A check is one file in `src/checks`: a constant row with its id, severity, meaning, remedy and
+//! source, and a function from facts to clauses. It joins a table in `src/checks.rs`, and the
+//! tests over the tables hold it to the rules above.
+
+#![forbid(unsafe_code)]
+
+mod checks;
+mod clause;
+mod facts;
+mod finding;
+mod policy;
+mod refusal;
+mod report;
+
+pub use crate::facts::{DeviceFacts, MemoryKind, RegionFacts};
+pub use crate::finding::{CheckId, Finding, Severity, Source, Status};
+pub use crate::policy::{Accepted, Policy};
+pub use crate::refusal::Refusal;
+pub use crate::report::{Report, Verdict};

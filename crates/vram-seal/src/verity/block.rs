@@ -1,0 +1,83 @@
+//! Hashing one block of the tree.
+
+use rayon::prelude::*;
+use ring::digest::{Context, SHA256};
+
+use super::{BLOCK_SIZE, HASHES_PER_BLOCK};
+use crate::{BlockHash, Salt, digest::to_array};
+
+const ZEROS: [u8; BLOCK_SIZE] = [0; BLOCK_SIZE];
+
+/// Hashes blocks of one tree: data and hashes alike, behind the same salt.
+pub(crate) struct BlockHasher {
+    /// SHA-256 after the padded salt: every block starts from a copy.
+    start: Context,
+}
+
+impl BlockHasher {
+    pub(crate) fn new(salt: &Salt) -> Self {
+        let mut start = Context::new(&SHA256);
+        if let Some(prefix) = salt.prefix() {
+            start.update(&prefix);
+        }
+        Self { start }
+    }
+
+    /// The hash of one block of data, zero-padded where it is shorter than 4096 bytes.
+    pub(crate) fn data(&self, block: &[u8]) -> BlockHash {
+        let mut context = self.start.clone();
+        context.update(block);
+        if let Some(padding) = ZEROS.get(block.len()..) {
+            context.update(padding);
+        }
+        BlockHash::from_bytes(to_array(context.finish()))
+    }
+
+    /// The hash of one block of up to 128 hashes, zero-padded.
+    pub(crate) fn hashes(&self, hashes: &[BlockHash]) -> BlockHash {
+        let mut block = ZEROS;
+        for (to, hash) in block.chunks_exact_mut(32).zip(hashes) {
+            to.copy_from_slice(hash.as_bytes());
+        }
+        self.data(&block)
+    }
+
+    /// The group hash of up to 512 KiB. Hands each leaf hash to `leaf`, in order.
+    pub(crate) fn group(&self, data: &[u8], mut leaf: impl FnMut(BlockHash)) -> BlockHash {
+        let mut block = ZEROS;
+        for (to, data) in block.chunks_exact_mut(32).zip(data.chunks(BLOCK_SIZE)) {
+            let hash = self.data(data);
+            to.copy_from_slice(hash.as_bytes());
+            leaf(hash);
+        }
+        self.data(&block)
+    }
+
+    /// The level above a level: one hash for every 128.
+    pub(crate) fn level(&self, below: &[BlockHash]) -> Vec<BlockHash> {
+        /// From how many blocks on it pays to wake other threads: a block takes some 10 µs.
+        const SPREAD_FROM: usize = 32;
+
+        let blocks = below.len().div_ceil(HASHES_PER_BLOCK);
+        if blocks < SPREAD_FROM {
+            below.chunks(HASHES_PER_BLOCK).map(|hashes| self.hashes(hashes)).collect()
+        } else {
+            below.par_chunks(HASHES_PER_BLOCK).map(|hashes| self.hashes(hashes)).collect()
+        }
+    }
+}
+
+/// The leaf hashes of `data`, one for every 4096 bytes, the last block zero-padded.
+///
+/// Give a whole group to compare with [`Locator::locate_blocks`](super::Locator::locate_blocks).
+///
+/// ```
+/// # use vram_seal::{Salt, verity::leaf_hashes};
+/// let leaves = leaf_hashes(&[7; 4097], &Salt::none());
+/// assert_eq!(leaves.len(), 2);
+/// ```
+#[must_use]
+pub fn leaf_hashes(data: &[u8], salt: &Salt) -> Vec<BlockHash> {
+    let hasher = BlockHasher::new(salt);
+    data.par_chunks(BLOCK_SIZE).map(|block| hasher.data(block)).collect()
+}

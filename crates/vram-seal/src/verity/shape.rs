@@ -1,0 +1,62 @@
+//! How many hashes a file of a size has on each level.
+
+use super::{BLOCK_BYTES, BLOCK_HASHES, GROUP_BYTES};
+
+/// The tree over a file of one size: what there is to compute, before anything is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    size: u64,
+}
+
+impl Shape {
+    /// The tree over `size` bytes.
+    #[must_use]
+    pub const fn new(size: u64) -> Self {
+        Self { size }
+    }
+
+    /// The file's size in bytes.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// How many leaf hashes there are: one a block of 4096 bytes, the last one perhaps padded.
+    #[must_use]
+    pub const fn leaves(&self) -> u64 {
+        self.size.div_ceil(BLOCK_BYTES)
+    }
+
+    /// How many group hashes there are: one per 512 KiB, the last one perhaps of less.
+    ///
+    /// A file of at most one block counts as one group, though it has no block of hashes.
+    #[must_use]
+    pub const fn groups(&self) -> u64 {
+        self.size.div_ceil(GROUP_BYTES)
+    }
+
+    /// How many hashes each level has, from the leaves up to the root.
+    ///
+    /// ```
+    /// # use vram_seal::verity::Shape;
+    /// let levels = |size| Shape::new(size).levels().collect::<Vec<_>>();
+    /// assert_eq!(levels(0), []);
+    /// assert_eq!(levels(4096), [1]);
+    /// assert_eq!(levels(4097), [2, 1]);
+    /// assert_eq!(levels(1 << 30), [262_144, 2_048, 16, 1]);
+    /// ```
+    pub fn levels(&self) -> impl Iterator<Item = u64> + use<> {
+        let leaves = Some(self.leaves()).filter(|&leaves| leaves > 0);
+        std::iter::successors(leaves, |&below| {
+            (below > 1).then(|| below.div_ceil(BLOCK_HASHES))
+        })
+    }
+
+    /// How many leaves lie in a group, counted from 0: 128, fewer in the last one, none in a
+    /// group that does not exist.
+    #[must_use]
+    pub const fn leaves_in_group(&self, group: u64) -> u64 {
+        let left = self.leaves().saturating_sub(group.saturating_mul(BLOCK_HASHES));
+        if left < BLOCK_HASHES { left } else { BLOCK_HASHES }
+    }
+}

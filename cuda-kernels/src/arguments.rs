@@ -1,0 +1,294 @@
+//! What the kernels are given: one struct each, passed by value.
+//!
+//! `cuda/arguments.h` declares the same structs for the device; both sides state every offset.
+
+use core::fmt;
+use core::mem::{align_of, offset_of, size_of};
+
+use crate::kernel::Kernel;
+
+/// Bytes in a block of the tree, as in fs-verity with its usual block size.
+pub const BLOCK_SIZE: u64 = 4096;
+
+/// Bytes in a SHA-256 digest as the kernels write it: big-endian, in the order of FIPS 180-4.
+pub const DIGEST_SIZE: u64 = 32;
+
+/// The initial hash value of SHA-256 (FIPS 180-4, section 5.3.3).
+pub const SHA256_INITIAL_STATE: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
+
+/// The arguments of a [`Kernel`], tied to it by type: what a launch takes by value.
+///
+/// Sealed: a launcher that accepts any `KernelArgs` relies on the layouts that this crate checks.
+pub trait KernelArgs: Copy + fmt::Debug + Send + Sync + sealed::Sealed + 'static {
+    /// The kernel that takes these arguments.
+    const KERNEL: Kernel;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// How much each block's hash has absorbed before the block itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum Prefix {
+    /// Nothing: the initial state is that of SHA-256.
+    #[default]
+    None = 0,
+    /// One 64-byte block, which is how fs-verity puts a salt before each block it hashes.
+    SaltBlock = 64,
+}
+
+impl Prefix {
+    /// The prefix of so many bytes; `None` for any length but 0 and 64.
+    #[must_use]
+    pub const fn from_len(bytes: u64) -> Option<Self> {
+        match bytes {
+            0 => Some(Self::None),
+            64 => Some(Self::SaltBlock),
+            _ => None,
+        }
+    }
+}
+
+/// Arguments of [`Kernel::Sha256Blocks`]: hash `block_count` 4096-byte blocks of `data`, from
+/// `first_block` on, and write their digests one after the other to `digests`.
+///
+/// - Block *i* is bytes `4096 * i ..` of the data. Where the data ends inside a block or before it,
+///   the rest of the block counts as zeros.
+/// - The same rule serves every level of the tree: the data of a level above is the digests below.
+/// - The kernel reads bytes `data .. data + data_len` at most, and writes 32 bytes for each block
+///   of the window to `digests ..`, nothing else. The two ranges must not overlap.
+/// - Addresses may have any alignment. Data aligned to 16 bytes is read 16 bytes at a time; other
+///   data costs many times that.
+///
+/// Made by [`new`](Self::new), then narrowed. `Debug` leaves the device addresses out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct Sha256BlocksArgs {
+    /// Device address of byte 0 of the data.
+    pub data: u64,
+    /// Bytes of data.
+    pub data_len: u64,
+    /// Device address that the digest of the window's first block goes to.
+    pub digests: u64,
+    /// Index of the window's first block.
+    pub first_block: u64,
+    /// Blocks in the window: one thread each.
+    pub block_count: u64,
+    /// SHA-256 state that every block starts from.
+    pub initial_state: [u32; 8],
+    /// What that state has absorbed already.
+    pub prefix: Prefix,
+    /// A 1 that the device's compiler doesn't know of: it turns additions into multiply-adds,
+    /// which run on a pipe that SHA-256 leaves idle.
+    one: u32,
+}
+
+impl Sha256BlocksArgs {
+    /// Every block of `data_len` bytes at the device address `data`, unsalted, digests to the
+    /// device address `digests`.
+    #[must_use]
+    pub const fn new(data: u64, data_len: u64, digests: u64) -> Self {
+        Self {
+            data,
+            data_len,
+            digests,
+            first_block: 0,
+            block_count: data_len.div_ceil(BLOCK_SIZE),
+            initial_state: SHA256_INITIAL_STATE,
+            prefix: Prefix::None,
+            one: 1,
+        }
+    }
+
+    /// Starts every block from `words`, a state that has absorbed `prefix` already: a salt.
+    #[must_use]
+    pub const fn with_initial_state(mut self, words: [u32; 8], prefix: Prefix) -> Self {
+        self.initial_state = words;
+        self.prefix = prefix;
+        self
+    }
+
+    /// Narrows the launch to `block_count` blocks from `first_block` on.
+    #[must_use]
+    pub const fn with_window(mut self, first_block: u64, block_count: u64) -> Self {
+        self.first_block = first_block;
+        self.block_count = block_count;
+        self
+    }
+}
+
+impl fmt::Debug for Sha256BlocksArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sha256BlocksArgs")
+            .field("data_len", &self.data_len)
+            .field("first_block", &self.first_block)
+            .field("block_count", &self.block_count)
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+impl sealed::Sealed for Sha256BlocksArgs {}
+impl KernelArgs for Sha256BlocksArgs {
+    const KERNEL: Kernel = Kernel::Sha256Blocks;
+}
+
+/// Arguments of [`Kernel::Sha256Messages`]: the plain SHA-256 (FIPS 180-4, padding and all) of each
+/// message of a table, digests one after the other.
+///
+/// - The kernel reads the messages' bytes within `data .. data + data_len` and the table, and
+///   writes 32 bytes a message to `digests ..`, nothing else. What it writes must not overlap what
+///   it reads.
+/// - A row that reaches outside the data is not followed: its digest is written as 32 zero bytes.
+/// - Messages start at any byte and have any length. The table is aligned to 8 bytes.
+///
+/// `Debug` leaves the device addresses out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct Sha256MessagesArgs {
+    /// Device address of the buffer that holds the messages.
+    pub data: u64,
+    /// Bytes in that buffer.
+    pub data_len: u64,
+    /// Device address of the table: `message_count` rows of [`Message`], aligned to 8 bytes.
+    pub messages: u64,
+    /// Device address that the first message's digest goes to.
+    pub digests: u64,
+    /// Rows in the table: one thread each.
+    pub message_count: u64,
+    /// A 1 that the device's compiler doesn't know of, as in [`Sha256BlocksArgs`].
+    one: u32,
+    /// Zero.
+    reserved: u32,
+}
+
+impl Sha256MessagesArgs {
+    /// `message_count` messages, found by the table at the device address `messages`, within
+    /// `data_len` bytes at the device address `data`; digests to the device address `digests`.
+    #[must_use]
+    pub const fn new(
+        data: u64,
+        data_len: u64,
+        messages: u64,
+        message_count: u64,
+        digests: u64,
+    ) -> Self {
+        Self { data, data_len, messages, digests, message_count, one: 1, reserved: 0 }
+    }
+}
+
+impl fmt::Debug for Sha256MessagesArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sha256MessagesArgs")
+            .field("data_len", &self.data_len)
+            .field("message_count", &self.message_count)
+            .finish_non_exhaustive()
+    }
+}
+
+impl sealed::Sealed for Sha256MessagesArgs {}
+impl KernelArgs for Sha256MessagesArgs {
+    const KERNEL: Kernel = Kernel::Sha256Messages;
+}
+
+/// A row of the table that [`Sha256MessagesArgs::messages`] points to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct Message {
+    /// The message's first byte, counted from the data's first.
+    pub offset: u64,
+    /// Bytes in the message.
+    pub length: u64,
+}
+
+impl Message {
+    /// The row as it lies in device memory, whose byte order is little-endian.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        let row = u128::from(self.offset) | (u128::from(self.length) << u64::BITS);
+        row.to_le_bytes()
+    }
+}
+
+const _: () = {
+    assert!(size_of::<Sha256BlocksArgs>() == 80);
+    assert!(align_of::<Sha256BlocksArgs>() == 8);
+    assert!(offset_of!(Sha256BlocksArgs, data) == 0);
+    assert!(offset_of!(Sha256BlocksArgs, data_len) == 8);
+    assert!(offset_of!(Sha256BlocksArgs, digests) == 16);
+    assert!(offset_of!(Sha256BlocksArgs, first_block) == 24);
+    assert!(offset_of!(Sha256BlocksArgs, block_count) == 32);
+    assert!(offset_of!(Sha256BlocksArgs, initial_state) == 40);
+    assert!(offset_of!(Sha256BlocksArgs, prefix) == 72);
+    assert!(offset_of!(Sha256BlocksArgs, one) == 76);
+
+    assert!(size_of::<Sha256MessagesArgs>() == 48);
+    assert!(align_of::<Sha256MessagesArgs>() == 8);
+    assert!(offset_of!(Sha256MessagesArgs, data) == 0);
+    assert!(offset_of!(Sha256MessagesArgs, data_len) == 8);
+    assert!(offset_of!(Sha256MessagesArgs, messages) == 16);
+    assert!(offset_of!(Sha256MessagesArgs, digests) == 24);
+    assert!(offset_of!(Sha256MessagesArgs, message_count) == 32);
+    assert!(offset_of!(Sha256MessagesArgs, one) == 40);
+    assert!(offset_of!(Sha256MessagesArgs, reserved) == 44);
+
+    assert!(size_of::<Message>() == 16);
+    assert!(align_of::<Message>() == 8);
+    assert!(offset_of!(Message, offset) == 0);
+    assert!(offset_of!(Message, length) == 8);
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn new_covers_every_block_of_the_data() {
+        let cases = [(0, 0), (1, 1), (4095, 1), (4096, 1), (4097, 2), (u64::MAX, 1 << 52)];
+        for (data_len, blocks) in cases {
+            let args = Sha256BlocksArgs::new(0x1000, data_len, 0x2000);
+            assert_eq!((args.first_block, args.block_count), (0, blocks), "{data_len} bytes");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_device_address() {
+        let blocks = Sha256BlocksArgs::new(0xdead_beef_1000, 7, 0xdead_beef_2000);
+        let messages =
+            Sha256MessagesArgs::new(0xdead_beef_1000, 7, 0xdead_beef_3000, 1, 0xdead_beef_2000);
+        for shown in [format!("{blocks:?}"), format!("{messages:?}"), format!("{blocks:#x?}")] {
+            for address in [0xdead_beef_1000_u64, 0xdead_beef_2000, 0xdead_beef_3000] {
+                assert!(!shown.contains(&format!("{address}")), "{shown}");
+                assert!(!shown.contains(&format!("{address:x}")), "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_no_prefix_and_one_salt_block_are_prefixes() {
+        assert_eq!(Prefix::from_len(0), Some(Prefix::None));
+        assert_eq!(Prefix::from_len(64), Some(Prefix::SaltBlock));
+        for refused in [1, 32, 63, 65, 128, u64::MAX] {
+            assert_eq!(Prefix::from_len(refused), None, "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_table_row_is_two_little_endian_numbers() {
+        let row = Message { offset: 0x0102_0304_0506_0708, length: 0x1112_1314_1516_1718 };
+        let bytes = row.to_bytes();
+        assert_eq!(bytes[..8], 0x0102_0304_0506_0708_u64.to_le_bytes());
+        assert_eq!(bytes[8..], 0x1112_1314_1516_1718_u64.to_le_bytes());
+    }
+}

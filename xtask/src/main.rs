@@ -1,0 +1,38 @@
+//! The workspace's own tasks, run as `cargo xtask <task>`.
+
+mod bindings;
+mod kernels;
+mod model;
+mod process;
+mod test;
+mod wheels;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The workspace's own tasks")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Formatting, clippy, every test and the doc tests.
+    Test(test::Options),
+    /// Generates the CUDA driver bindings of vram-sys from NVIDIA's header.
+    Bindings(bindings::Options),
+    /// Compiles the GPU kernels to the PTX that is committed.
+    Kernels(kernels::Options),
+    /// Fetches the real model that the end-to-end test seals.
+    Model(model::Options),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().task {
+        Task::Test(options) => test::run(&options),
+        Task::Bindings(options) => bindings::run(&options),
+        Task::Kernels(options) => kernels::run(&options),
+        Task::Model(options) => model::run(&options),
+    }
+}

@@ -1,0 +1,71 @@
+//! Running other programs, and finding the workspace.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail};
+
+/// The workspace's root folder.
+pub(crate) fn workspace() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_path_buf()
+}
+
+/// The folder for what the tasks fetch and build; under `target`, so `cargo clean` removes it.
+pub(crate) fn scratch() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || workspace().join("target"),
+        |folder| workspace().join(folder),
+    );
+    target.join("xtask")
+}
+
+/// Runs a program with its output shown, and fails when it fails.
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
+    let shown = format!("{command:?}");
+    let status = command.status().with_context(|| format!("could not start {shown}"))?;
+    if !status.success() {
+        bail!("{shown} ended with {status}");
+    }
+    Ok(())
+}
+
+/// Whether a program starts and succeeds; its output is thrown away.
+pub(crate) fn works(command: &mut Command) -> bool {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// Compares a generated file with the committed one (`check`), or writes it.
+pub(crate) fn write_or_check(
+    path: &Path,
+    content: &str,
+    check: bool,
+    renew: &str,
+) -> anyhow::Result<()> {
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    let shown = path.strip_prefix(workspace()).unwrap_or(path).display().to_string();
+    if committed == content {
+        report(&format!("{shown}: up to date"));
+        return Ok(());
+    }
+    if check {
+        bail!("{shown} is stale: what it is made from has changed. Renew it with `{renew}`");
+    }
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(path, content).with_context(|| format!("could not write {shown}"))?;
+    report(&format!("{shown}: written"));
+    Ok(())
+}
+
+/// Tells the person at the terminal what a task is doing.
+#[expect(clippy::print_stderr, reason = "a task speaks to the person who runs it")]
+pub(crate) fn report(line: &str) {
+    eprintln!("{line}");
+}
