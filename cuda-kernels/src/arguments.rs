@@ -184,7 +184,15 @@ impl Sha256MessagesArgs {
         message_count: u64,
         digests: u64,
     ) -> Self {
-        Self { data, data_len, messages, digests, message_count, one: 1, reserved: 0 }
+        Self {
+            data,
+            data_len,
+            messages,
+            digests,
+            message_count,
+            one: 1,
+            reserved: 0,
+        }
     }
 }
 
@@ -255,10 +263,21 @@ mod tests {
 
     #[test]
     fn new_covers_every_block_of_the_data() {
-        let cases = [(0, 0), (1, 1), (4095, 1), (4096, 1), (4097, 2), (u64::MAX, 1 << 52)];
+        let cases = [
+            (0, 0),
+            (1, 1),
+            (4095, 1),
+            (4096, 1),
+            (4097, 2),
+            (u64::MAX, 1 << 52),
+        ];
         for (data_len, blocks) in cases {
             let args = Sha256BlocksArgs::new(0x1000, data_len, 0x2000);
-            assert_eq!((args.first_block, args.block_count), (0, blocks), "{data_len} bytes");
+            assert_eq!(
+                (args.first_block, args.block_count),
+                (0, blocks),
+                "{data_len} bytes"
+            );
         }
     }
 
@@ -267,7 +286,11 @@ mod tests {
         let blocks = Sha256BlocksArgs::new(0xdead_beef_1000, 7, 0xdead_beef_2000);
         let messages =
             Sha256MessagesArgs::new(0xdead_beef_1000, 7, 0xdead_beef_3000, 1, 0xdead_beef_2000);
-        for shown in [format!("{blocks:?}"), format!("{messages:?}"), format!("{blocks:#x?}")] {
+        for shown in [
+            format!("{blocks:?}"),
+            format!("{messages:?}"),
+            format!("{blocks:#x?}"),
+        ] {
             for address in [0xdead_beef_1000_u64, 0xdead_beef_2000, 0xdead_beef_3000] {
                 assert!(!shown.contains(&format!("{address}")), "{shown}");
                 assert!(!shown.contains(&format!("{address:x}")), "{shown}");
@@ -286,7 +309,10 @@ mod tests {
 
     #[test]
     fn a_table_row_is_two_little_endian_numbers() {
-        let row = Message { offset: 0x0102_0304_0506_0708, length: 0x1112_1314_1516_1718 };
+        let row = Message {
+            offset: 0x0102_0304_0506_0708,
+            length: 0x1112_1314_1516_1718,
+        };
         let bytes = row.to_bytes();
         assert_eq!(bytes[..8], 0x0102_0304_0506_0708_u64.to_le_bytes());
         assert_eq!(bytes[8..], 0x1112_1314_1516_1718_u64.to_le_bytes());

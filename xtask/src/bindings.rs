@@ -40,7 +40,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let (types, signatures) = split(&bound)?;
     let generated = process::workspace().join("crates/vram-sys/src/generated");
     process::write_or_check(&generated.join("types.rs"), &types, options.check, RENEW)?;
-    process::write_or_check(&generated.join("functions.rs"), &signatures, options.check, RENEW)
+    process::write_or_check(
+        &generated.join("functions.rs"),
+        &signatures,
+        options.check,
+        RENEW,
+    )
 }
 
 /// Runs bindgen over the header, comments left behind: they are NVIDIA's, not ours.
@@ -49,23 +54,35 @@ fn bind(header: &Path) -> anyhow::Result<String> {
         .header(header.display().to_string())
         // The declarations of every symbol version, not just of those the newest driver prefers.
         .clang_arg("-D__CUDA_API_VERSION_INTERNAL")
-        .clang_args(["-isystem".to_owned(), compiler_headers()?.display().to_string()])
+        .clang_args([
+            "-isystem".to_owned(),
+            compiler_headers()?.display().to_string(),
+        ])
         .generate_comments(false)
         .layout_tests(true)
         .derive_default(true)
-        .default_enum_style(bindgen::EnumVariation::NewType { is_bitfield: false, is_global: false })
+        .default_enum_style(bindgen::EnumVariation::NewType {
+            is_bitfield: false,
+            is_global: false,
+        })
         .allowlist_recursively(true)
         .blocklist_type("max_align_t")
         .use_core()
         .formatter(bindgen::Formatter::None)
         .disable_header_comment();
-    for name in functions::REQUIRED.iter().chain(functions::OPTIONAL.iter().map(|(_, name)| name)) {
+    for name in functions::REQUIRED
+        .iter()
+        .chain(functions::OPTIONAL.iter().map(|(_, name)| name))
+    {
         builder = builder.allowlist_function(format!("^{name}$"));
     }
     for name in functions::TYPES {
         builder = builder.allowlist_type(format!("^{name}$"));
     }
-    Ok(builder.generate().context("bindgen could not read cuda.h")?.to_string())
+    Ok(builder
+        .generate()
+        .context("bindgen could not read cuda.h")?
+        .to_string())
 }
 
 /// Where the machine's C compiler keeps `stddef.h`, which the libclang wheel comes without.
@@ -96,14 +113,21 @@ fn split(bound: &str) -> anyhow::Result<(String, String)> {
             }
         }
     }
-    file.items.retain(|item| !matches!(item, syn::Item::ForeignMod(_)));
+    file.items
+        .retain(|item| !matches!(item, syn::Item::ForeignMod(_)));
 
     let signature = |name: &str| -> anyhow::Result<String> {
-        let found = declared.get(name).with_context(|| format!("cuda.h declares no {name}"))?;
+        let found = declared
+            .get(name)
+            .with_context(|| format!("cuda.h declares no {name}"))?;
         if !quote!(#found).to_string().ends_with("-> CUresult") {
             bail!("{name} does not return a CUresult");
         }
-        let parameters = found.inputs.iter().map(parameter).collect::<anyhow::Result<Vec<_>>>()?;
+        let parameters = found
+            .inputs
+            .iter()
+            .map(parameter)
+            .collect::<anyhow::Result<Vec<_>>>()?;
         Ok(format!("fn {name}({});", parameters.join(", ")))
     };
     let mut list = NOTE.to_owned() + LIST_HEAD;
@@ -145,7 +169,23 @@ fn parameter(parameter: &syn::FnArg) -> anyhow::Result<String> {
         bail!("a driver function has no self");
     };
     let name = &parameter.pat;
-    Ok(format!("{}: {}", quote!(#name), type_path(&parameter.ty)?))
+    Ok(format!(
+        "{}: {}",
+        snake_case(&quote!(#name).to_string()),
+        type_path(&parameter.ty)?
+    ))
+}
+
+/// `hStream` becomes `h_stream`: parameter names are not part of the interface.
+fn snake_case(name: &str) -> String {
+    let mut snake = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !snake.is_empty() && !snake.ends_with('_') {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_lowercase());
+    }
+    snake
 }
 
 fn type_path(kind: &syn::Type) -> anyhow::Result<String> {
@@ -161,7 +201,11 @@ fn type_path(kind: &syn::Type) -> anyhow::Result<String> {
         syn::Type::Path(path) => {
             let written = quote!(#path).to_string().replace(' ', "");
             let complete = written.starts_with("::") || PRIMITIVE.contains(&written.as_str());
-            Ok(if complete { written } else { format!("$crate::{written}") })
+            Ok(if complete {
+                written
+            } else {
+                format!("$crate::{written}")
+            })
         }
         other => bail!("no rule for the parameter type {}", quote!(#other)),
     }

@@ -20,14 +20,42 @@ pub(crate) fn scratch() -> PathBuf {
     target.join("xtask")
 }
 
+/// The cargo that runs this task, to run again.
+///
+/// What it set for this package is taken away. Build scripts ask to be run again when such a variable
+/// changes, so a build from in here and one from the shell would each undo the other.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let shown = name.to_string_lossy();
+        if shown.starts_with("CARGO_PKG_") || shown.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
 /// Runs a program with its output shown, and fails when it fails.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
-    let shown = format!("{command:?}");
-    let status = command.status().with_context(|| format!("could not start {shown}"))?;
+    let shown = shown(command);
+    let status = command
+        .status()
+        .with_context(|| format!("could not start {shown}"))?;
     if !status.success() {
         bail!("{shown} ended with {status}");
     }
     Ok(())
+}
+
+/// A command as a person would type it.
+fn shown(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let name = program.file_name().unwrap_or(program.as_os_str());
+    let words = std::iter::once(name).chain(command.get_args());
+    words
+        .map(|word| word.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Whether a program starts and succeeds; its output is thrown away.
@@ -48,7 +76,11 @@ pub(crate) fn write_or_check(
     renew: &str,
 ) -> anyhow::Result<()> {
     let committed = std::fs::read_to_string(path).unwrap_or_default();
-    let shown = path.strip_prefix(workspace()).unwrap_or(path).display().to_string();
+    let shown = path
+        .strip_prefix(workspace())
+        .unwrap_or(path)
+        .display()
+        .to_string();
     if committed == content {
         report(&format!("{shown}: up to date"));
         return Ok(());
@@ -65,7 +97,10 @@ pub(crate) fn write_or_check(
 }
 
 /// Tells the person at the terminal what a task is doing.
-#[expect(clippy::print_stderr, reason = "a task speaks to the person who runs it")]
+#[expect(
+    clippy::print_stderr,
+    reason = "a task speaks to the person who runs it"
+)]
 pub(crate) fn report(line: &str) {
     eprintln!("{line}");
 }

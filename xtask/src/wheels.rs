@@ -14,20 +14,41 @@ pub(crate) type Pin = (&'static str, &'static str);
 /// Installs the pinned wheels, once, into a virtual environment of their own, and returns its
 /// `site-packages`.
 pub(crate) fn site(pins: &[Pin]) -> anyhow::Result<PathBuf> {
-    let name = pins.iter().map(|(name, version)| format!("{name}-{version}")).collect::<Vec<_>>();
-    let key = hex::encode(ring::digest::digest(&ring::digest::SHA256, name.join(" ").as_bytes()));
-    let environment = process::scratch().join("wheels").join(key.get(..16).unwrap_or(&key));
+    let name = pins
+        .iter()
+        .map(|(name, version)| format!("{name}-{version}"))
+        .collect::<Vec<_>>();
+    let key = hex::encode(ring::digest::digest(
+        &ring::digest::SHA256,
+        name.join(" ").as_bytes(),
+    ));
+    let environment = process::scratch()
+        .join("wheels")
+        .join(key.get(..16).unwrap_or(&key));
     let complete = environment.join("complete");
     if !complete.is_file() {
         if environment.exists() {
             std::fs::remove_dir_all(&environment)?;
         }
         process::report(&format!("installing {}", name.join(", ")));
-        process::run(Command::new(python()?).args(["-m", "venv"]).arg(&environment))?;
-        let requirements = pins.iter().map(|(name, version)| format!("{name}=={version}"));
+        process::run(
+            Command::new(python()?)
+                .args(["-m", "venv"])
+                .arg(&environment),
+        )?;
+        let requirements = pins
+            .iter()
+            .map(|(name, version)| format!("{name}=={version}"));
         process::run(
             Command::new(environment.join("bin/python"))
-                .args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"])
+                .args([
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--no-deps",
+                    "--only-binary=:all:",
+                ])
                 .args(requirements),
         )?;
         std::fs::write(&complete, "")?;
@@ -53,5 +74,8 @@ fn site_packages(environment: &Path) -> anyhow::Result<PathBuf> {
             return Ok(site);
         }
     }
-    bail!("{} has no site-packages; remove the folder and run again", environment.display())
+    bail!(
+        "{} has no site-packages; remove the folder and run again",
+        environment.display()
+    )
 }

@@ -1,1 +1,83 @@
-//! Safe GPU memory: devices, a budget, regions that freeze, pinned staging, wiping and accounting
+//! Safe GPU memory: devices, a budget, regions that freeze, pinned staging, wiping and accounting.
+//!
+//! Over the raw driver of `vram-sys`, this crate owns: what is allocated is released, what is
+//! released was wiped, every offset and length was checked before the driver saw it, and everything
+//! keeps alive what it needs. It decides nothing about keys, digests or policy.
+//!
+//! | what | type |
+//! | --- | --- |
+//! | the driver and its devices | [`Platform`], [`Device`], [`DeviceProperties`] |
+//! | a budget of a device's memory | [`Allocator`], [`Capacity`] |
+//! | memory being filled, memory that is frozen | [`OpenRegion`], [`FrozenRegion`], [`Freezing`] |
+//! | the way from the host | [`StagingRing`] |
+//! | hashing on the device | [`Kernels`], [`Span`], [`SpanMut`], [`Stream`], [`Event`] |
+//! | what the driver says of a region | [`RegionObservation`] |
+//!
+//! ```
+//! use vram_alloc::{Allocator, AllocatorConfig, Freezing, Platform};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // On a machine with a GPU: Platform::load()?
+//! let machine = vram_sim::Machine::builder().device(vram_sim::DeviceModel::h100()).build()?;
+//! let platform = Platform::with_driver(machine.driver())?;
+//! let device = platform.open(0)?;
+//! let allocator = Allocator::new(&device, AllocatorConfig::default().with_budget(64 << 20))?;
+//!
+//! let mut region = allocator.allocate(5)?;
+//! region.write(0, b"bytes")?;
+//! let frozen = region.freeze()?;
+//! assert_eq!(frozen.freezing(), Freezing::Mmu);
+//! assert_eq!(allocator.capacity()?.used.0, 2 << 20);
+//!
+//! drop(frozen); // wiped, unmapped, returned
+//! assert_eq!(allocator.capacity()?.used.0, 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Freezing
+//!
+//! Where the device has virtual memory management, a region is mapped by `cuMemMap`, and freezing
+//! it is `cuMemSetAccess(PROT_READ)`: the device's MMU then refuses every write, and the context
+//! of whoever tries is lost. Elsewhere the region is a `cuMemAlloc`, and freezing is
+//! [`Freezing::Software`].
+//!
+//! # A lost device
+//!
+//! Some errors end a context for good. The first is remembered: every later call answers
+//! [`Error::DeviceLost`] without asking the driver. Releases are still tried; those that the driver
+//! refuses are logged and counted ([`Device::release_failures`]).
+
+mod allocator;
+mod context;
+mod device;
+#[cfg(feature = "drill")]
+mod drill;
+mod error;
+mod failure;
+mod kernels;
+mod memory;
+mod observation;
+mod platform;
+mod properties;
+mod region;
+mod self_test;
+mod size;
+mod span;
+mod staging;
+mod stream;
+
+pub use allocator::{Allocator, AllocatorConfig, Capacity, Mechanism};
+pub use device::{Device, DeviceMemory};
+pub use error::{Error, Result};
+pub use kernels::{HashStart, Kernels, message_row};
+pub use memory::Freezing;
+pub use observation::{MemoryKind, RegionObservation};
+pub use platform::Platform;
+pub use properties::DeviceProperties;
+pub use region::{DeviceAddress, FrozenRegion, OpenRegion};
+pub use self_test::SELF_TEST_SCRATCH;
+pub use size::Bytes;
+pub use span::{Span, SpanMut};
+pub use staging::{Sent, StagingBuffer, StagingRing};
+pub use stream::{Event, Stream};

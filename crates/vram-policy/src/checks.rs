@@ -27,13 +27,20 @@ pub(crate) struct Check<F> {
 pub(crate) const DEVICE: &[Check<DeviceFacts>] = &[own_memory::CHECK];
 
 /// The checks that judge a region of memory.
-pub(crate) const REGION: &[Check<RegionFacts>] =
-    &[device_memory::CHECK, not_managed::CHECK, no_host_alias::CHECK];
+pub(crate) const REGION: &[Check<RegionFacts>] = &[
+    device_memory::CHECK,
+    not_managed::CHECK,
+    no_host_alias::CHECK,
+];
 
 impl<F> Check<F> {
     /// Judges facts.
     pub(crate) fn run(&self, facts: &F) -> Finding {
-        let Judgement { status, observed, expected } = Judgement::all(&(self.clauses)(facts));
+        let Judgement {
+            status,
+            observed,
+            expected,
+        } = Judgement::all(&(self.clauses)(facts));
         Finding {
             id: self.id,
             severity: self.severity,
@@ -43,7 +50,11 @@ impl<F> Check<F> {
             meaning: Cow::Borrowed(self.meaning),
             remedy: Cow::Borrowed(self.remedy),
             source: Source {
-                attributes: self.attributes.iter().map(|name| Cow::Borrowed(*name)).collect(),
+                attributes: self
+                    .attributes
+                    .iter()
+                    .map(|name| Cow::Borrowed(*name))
+                    .collect(),
                 documentation: Cow::Borrowed(self.documentation),
             },
         }
@@ -68,7 +79,11 @@ mod tests {
                 attributes: check.attributes.len(),
             }
         }
-        DEVICE.iter().map(row).chain(REGION.iter().map(row)).collect()
+        DEVICE
+            .iter()
+            .map(row)
+            .chain(REGION.iter().map(row))
+            .collect()
     }
 
     #[test]

@@ -33,8 +33,15 @@ impl Clause {
 
     fn flag(attribute: &'static str, value: Option<bool>, wanted: bool) -> Self {
         let digit = |flag: bool| if flag { "1" } else { "0" }.to_owned();
-        let observed = value.map(|seen| Observation { holds: seen == wanted, shown: digit(seen) });
-        Self { attribute, observed, wanted: digit(wanted) }
+        let observed = value.map(|seen| Observation {
+            holds: seen == wanted,
+            shown: digit(seen),
+        });
+        Self {
+            attribute,
+            observed,
+            wanted: digit(wanted),
+        }
     }
 
     /// An attribute that must equal a value.
@@ -43,9 +50,15 @@ impl Clause {
         value: Option<T>,
         wanted: &T,
     ) -> Self {
-        let observed = value
-            .map(|seen| Observation { holds: seen == *wanted, shown: seen.to_string() });
-        Self { attribute, observed, wanted: wanted.to_string() }
+        let observed = value.map(|seen| Observation {
+            holds: seen == *wanted,
+            shown: seen.to_string(),
+        });
+        Self {
+            attribute,
+            observed,
+            wanted: wanted.to_string(),
+        }
     }
 }
 
@@ -62,7 +75,9 @@ impl Judgement {
     /// say; otherwise one that was not observed leaves it unknown. No clause at all is no
     /// observation, and so unknown too.
     pub(crate) fn all(clauses: &[Clause]) -> Self {
-        let broken = clauses.iter().any(|c| c.observed.as_ref().is_some_and(|seen| !seen.holds));
+        let broken = clauses
+            .iter()
+            .any(|c| c.observed.as_ref().is_some_and(|seen| !seen.holds));
         let complete = !clauses.is_empty() && clauses.iter().all(|c| c.observed.is_some());
         let status = match (broken, complete) {
             (true, _) => Status::Fail,
@@ -74,13 +89,19 @@ impl Judgement {
             None => "unknown",
         });
         let expected = join(clauses, |c| &c.wanted);
-        Self { status, observed, expected }
+        Self {
+            status,
+            observed,
+            expected,
+        }
     }
 }
 
 fn join<'a>(clauses: &'a [Clause], shown: impl Fn(&'a Clause) -> &'a str) -> String {
-    let parts: Vec<String> =
-        clauses.iter().map(|clause| format!("{} {}", clause.attribute, shown(clause))).collect();
+    let parts: Vec<String> = clauses
+        .iter()
+        .map(|clause| format!("{} {}", clause.attribute, shown(clause)))
+        .collect();
     parts.join(", ")
 }
 
@@ -89,7 +110,10 @@ mod tests {
     use super::*;
 
     fn clauses(values: &[Option<bool>]) -> Vec<Clause> {
-        values.iter().map(|value| Clause::must_be_false("FLAG", *value)).collect()
+        values
+            .iter()
+            .map(|value| Clause::must_be_false("FLAG", *value))
+            .collect()
     }
 
     fn status(values: &[Option<bool>]) -> Status {

@@ -137,7 +137,10 @@ mod tests {
 
     #[test]
     fn facts_survive_json_with_unknown_observations_as_null() {
-        let facts = RegionFacts { memory: Some(MemoryKind::Other(9)), ..RegionFacts::unobserved(3, 7) };
+        let facts = RegionFacts {
+            memory: Some(MemoryKind::Other(9)),
+            ..RegionFacts::unobserved(3, 7)
+        };
 
         let json = serde_json::to_value(&facts).unwrap();
 

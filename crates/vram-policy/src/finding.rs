@@ -144,7 +144,13 @@ pub struct Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, status, observed, expected, .. } = self;
+        let Self {
+            id,
+            status,
+            observed,
+            expected,
+            ..
+        } = self;
         write!(f, "{id} {status}: observed {observed}; expected {expected}")
     }
 }
@@ -167,7 +173,10 @@ mod tests {
     fn statuses_read_the_same_in_text_and_in_json() {
         use Status::{Fail, NotApplicable, Pass, Unknown, Warn};
         for status in [Pass, NotApplicable, Warn, Unknown, Fail] {
-            assert_eq!(serde_json::to_string(&status).unwrap(), format!("\"{status}\""));
+            assert_eq!(
+                serde_json::to_string(&status).unwrap(),
+                format!("\"{status}\"")
+            );
         }
     }
 

@@ -35,7 +35,8 @@
 //!     managed_memory: Some(true),
 //!     can_map_host_memory: Some(true),
 //! };
-//! policy.admit_device(&device)?;
+//! let proof = policy.admit_device(&device)?;
+//! assert!(proof.report().verdict().accepts());
 //!
 //! // A region that turns out to be host memory which the GPU reads over the bus.
 //! let region = RegionFacts {

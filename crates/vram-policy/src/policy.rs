@@ -68,7 +68,10 @@ pub struct Accepted<F> {
 impl<F> Accepted<F> {
     fn by(report: Report) -> Result<Self, Refusal> {
         report.enforce()?;
-        Ok(Self { report, facts: PhantomData })
+        Ok(Self {
+            report,
+            facts: PhantomData,
+        })
     }
 
     /// The report that led to it.

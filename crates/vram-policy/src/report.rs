@@ -99,7 +99,10 @@ impl Report {
         if self.verdict.accepts() {
             return Ok(());
         }
-        let blocking = self.findings.iter().filter(|finding| finding.status.blocks());
+        let blocking = self
+            .findings
+            .iter()
+            .filter(|finding| finding.status.blocks());
         Err(Refusal::new(blocking.cloned().collect()))
     }
 }

@@ -1,1 +1,86 @@
-//! Seal model weights into GPU memory, freeze them there, and prove that they are still there and still the right bytes
+//! Seal model weights into GPU memory, freeze them there, and prove that they are still there and
+//! still the right bytes.
+//!
+//! A [`Manager`] has one device and one key. It seals shards from files, readers or memory, and
+//! verifies them where they lie: the device measures its own memory with the kernels of
+//! `vram-kernels`, and no weight goes back to the host. What it measures is Linux fs-verity's
+//! digest, so `fsverity digest` prints the same for the file.
+//!
+//! ```
+//! use vram_alloc::Platform;
+//! use vram_residency::{Manager, SealRequest};
+//! use vram_seal::Token;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // On a machine with a GPU: Platform::load()?, and no allow_simulated.
+//! let machine = vram_sim::Machine::builder().device(vram_sim::DeviceModel::h100()).build()?;
+//! let platform = Platform::with_driver(machine.driver())?;
+//! let manager = Manager::builder()
+//!     .token(Token::new(&[7; 32])?, "worker-0".parse()?)
+//!     .allow_simulated()
+//!     .build(&platform)?;
+//!
+//! let weights = vec![42; 1 << 20];
+//! let shard = manager.seal(SealRequest::bytes("layers-0".parse()?, &weights))?;
+//! println!("{} {}", shard.verity_digest(), shard.id());
+//!
+//! let verified = manager.verify(&shard)?;
+//! let address = verified.permit.device_address()?; // for a kernel launch
+//! # let _ = address;
+//! drop(shard); // wiped and given back
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is proven, and when
+//!
+//! 1. Sealing hashes the bytes on the host while they are copied, freezes the region, and has the
+//!    device measure it: both must agree, so the whole upload is checked end to end.
+//! 2. The record of that is signed with HMAC-SHA256 under a key of this worker and this device.
+//! 3. [`Manager::verify`] checks the tag, asks the driver what the region is at this moment, has the
+//!    device measure it again, and compares in constant time.
+//! 4. Only that makes an [`ExecutionPermit`], and only a permit gives the device address out. A
+//!    failure stops the manager: it permits nothing more, for any shard.
+//!
+//! # What it does not do
+//!
+//! It can't defend against a hostile kernel driver, against code within this process that remaps
+//! the memory behind its back between verifications, or against whoever holds the key.
+//!
+//! # Events
+//!
+//! An [`Observer`] hears of everything that happens to shards; [`TracingObserver`] is always there
+//! and writes to the log. No event, error or log line holds a device address, a key or a weight.
+#![forbid(unsafe_code)]
+
+mod builder;
+mod clock;
+#[cfg(feature = "drill")]
+mod drill;
+mod error;
+mod event;
+mod folder;
+mod manager;
+mod measurer;
+pub mod model;
+mod permit;
+mod progress;
+mod request;
+mod sealing;
+mod shard;
+mod source;
+mod verification;
+mod verifying;
+
+pub use builder::{DEFAULT_MAX_SHARD_SIZE, ManagerBuilder};
+pub use clock::{Clock, SystemClock};
+pub use error::{Error, Result};
+pub use event::{Event, Observer, TracingObserver};
+pub use folder::{ModelFile, ModelFolder, shard_id};
+pub use manager::Manager;
+pub use permit::{ExecutionPermit, TensorView};
+pub use progress::{Progress, Stage};
+pub use request::SealRequest;
+pub use shard::{ModelShardHandle, SealSteps, SealedShard};
+pub use verification::{Difference, VerificationReport};
+pub use verifying::{SetVerification, Verified};

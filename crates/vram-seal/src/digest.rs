@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 use constant_time_eq::constant_time_eq_32;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::{Error, Result, Salt, verity};
+use crate::{Error, Result, Salt, verity::VerityHasher};
 
 /// How many characters a digest has when printed.
 const TEXT_LEN: usize = 64;
@@ -113,7 +113,8 @@ impl VerityDigest {
     /// The verity digest of `data`, without salt.
     #[must_use]
     pub fn of(data: &[u8]) -> Self {
-        verity::measure(data, &Salt::none()).digest()
+        let (measurement, _) = VerityHasher::new(&Salt::none()).finish(data);
+        measurement.digest()
     }
 }
 
@@ -132,7 +133,9 @@ pub(crate) fn to_array(digest: ring::digest::Digest) -> [u8; 32] {
 
 /// Writes bytes in lower-case hexadecimal, without an allocation.
 pub(crate) fn write_hex(bytes: &[u8], formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    bytes
+        .iter()
+        .try_for_each(|byte| write!(formatter, "{byte:02x}"))
 }
 
 fn parse(text: &str, what: &'static str) -> Result<[u8; 32]> {
@@ -140,12 +143,134 @@ fn parse(text: &str, what: &'static str) -> Result<[u8; 32]> {
     if found != TEXT_LEN {
         return Err(Error::DigestLength { what, found });
     }
-    if let Some((position, character)) =
-        text.chars().enumerate().find(|(_, character)| !character.is_ascii_hexdigit())
+    if let Some((position, character)) = text
+        .chars()
+        .enumerate()
+        .find(|(_, character)| !character.is_ascii_hexdigit())
     {
-        return Err(Error::DigestCharacter { what, character, position });
+        return Err(Error::DigestCharacter {
+            what,
+            character,
+            position,
+        });
     }
     let mut bytes = [0; 32];
     hex::decode_to_slice(text, &mut bytes).map_err(|_| Error::DigestLength { what, found })?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    #[test]
+    fn a_digest_reads_either_case_and_prints_lower_case() {
+        let digest: Digest = ABC.to_uppercase().parse().unwrap();
+        assert_eq!(digest, Digest::of(b"abc"));
+        assert_eq!(digest.to_string(), ABC);
+        assert_eq!(format!("{digest:?}"), format!("Digest({ABC})"));
+    }
+
+    #[test]
+    fn a_digest_of_another_length_is_refused_with_its_length() {
+        for text in [
+            "",
+            &ABC[1..],
+            &format!("{ABC}0"),
+            &format!("{ABC}\n"),
+            &format!("0x{ABC}"),
+        ] {
+            let error = text.parse::<Digest>().unwrap_err();
+            let length = text.len();
+            assert!(
+                matches!(error, Error::DigestLength { found, .. } if found == length),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_digest_with_another_character_is_refused_with_its_position() {
+        for (at, bad) in [(0, 'g'), (17, ' '), (40, '\0'), (63, 'é')] {
+            let text: String = ABC
+                .chars()
+                .enumerate()
+                .map(|(i, c)| if i == at { bad } else { c })
+                .collect();
+            let error = text.parse::<VerityDigest>().unwrap_err();
+            assert!(
+                matches!(error, Error::DigestCharacter { character, position, .. }
+                    if character == bad && position == at),
+                "{error}"
+            );
+            assert!(
+                error.to_string().starts_with("the verity digest holds"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn digests_travel_through_json_as_hexadecimal() {
+        let json = serde_json::to_string(&Digest::of(b"abc")).unwrap();
+        assert_eq!(json, format!("\"{ABC}\""));
+        assert_eq!(
+            serde_json::from_str::<Digest>(&json).unwrap(),
+            Digest::of(b"abc")
+        );
+        assert!(serde_json::from_str::<BlockHash>("\"ba78\"").is_err());
+        assert!(serde_json::from_str::<BlockHash>("[1, 2]").is_err());
+    }
+
+    #[test]
+    fn digests_of_nothing() {
+        assert_eq!(
+            Digest::of(b"").to_string(),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
+        assert_eq!(
+            VerityDigest::of(b"").to_string(),
+            "3d248ca542a24fc62d1c43b916eae5016878e2533c88238480b26128a1f1af95"
+        );
+    }
+
+    #[test]
+    fn bytes_come_back_as_they_went_in() {
+        let bytes: [u8; 32] = std::array::from_fn(|at| u8::try_from(at).unwrap());
+        assert_eq!(VerityDigest::from_bytes(bytes).as_bytes(), &bytes);
+        assert!(
+            VerityDigest::from_bytes(bytes)
+                .to_string()
+                .starts_with("000102030405")
+        );
+    }
+
+    /// Every byte counts in a comparison, so none ends early or looks at a part only. How long one
+    /// takes is measured by the benchmark `comparison`.
+    #[test]
+    fn test_timing_safe_comparison() {
+        let base = [0x5a; 32];
+        let tag = crate::SealTag::from_bytes(&base).unwrap();
+        for bit in 0..256 {
+            let mut other = base;
+            other[bit / 8] ^= 1 << (bit % 8);
+            assert_ne!(Digest::from_bytes(base), Digest::from_bytes(other));
+            assert_ne!(
+                VerityDigest::from_bytes(base),
+                VerityDigest::from_bytes(other)
+            );
+            assert_ne!(BlockHash::from_bytes(base), BlockHash::from_bytes(other));
+            assert_ne!(tag, crate::SealTag::from_bytes(&other).unwrap());
+        }
+        assert_ne!(Digest::from_bytes(base), Digest::from_bytes([0xa5; 32]));
+        assert_eq!(Digest::from_bytes(base), Digest::from_bytes(base));
+        assert_eq!(
+            VerityDigest::from_bytes(base),
+            VerityDigest::from_bytes(base)
+        );
+        assert_eq!(BlockHash::from_bytes(base), BlockHash::from_bytes(base));
+        assert_eq!(tag, crate::SealTag::from_bytes(&base).unwrap());
+    }
 }

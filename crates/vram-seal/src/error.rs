@@ -98,13 +98,18 @@ pub enum Error {
     },
     /// A device identity's text is not a UUID as the driver's tools print it.
     #[error(
-        "the device identity is not \"GPU-\" and a UUID of 8-4-4-4-12 hexadecimal digits: \
+        "the device identity {found:?} is not \"GPU-\" and a UUID of 8-4-4-4-12 hexadecimal digits: \
          copy it as the driver's tools print it"
     )]
-    DeviceIdText,
+    DeviceIdText {
+        /// How the text starts.
+        found: String,
+    },
 
     /// A token is too short to derive a key from.
-    #[error("the token is {found} bytes long, at least {minimum} are needed: generate a longer one")]
+    #[error(
+        "the token is {found} bytes long, at least {minimum} are needed: generate a longer one"
+    )]
     TokenTooShort {
         /// Its length in bytes.
         found: usize,
@@ -138,7 +143,9 @@ pub enum Error {
     },
 
     /// A list of group hashes does not belong to a file of this size.
-    #[error("{size} bytes have {expected} group hashes, {found} were given: measure the whole file")]
+    #[error(
+        "{size} bytes have {expected} group hashes, {found} were given: measure the whole file"
+    )]
     GroupCount {
         /// The file's size in bytes.
         size: u64,
@@ -197,7 +204,9 @@ pub enum Error {
         supported: u16,
     },
     /// A record ends too early.
-    #[error("the seal record ends within {within}: {needed} bytes are needed, {available} are left")]
+    #[error(
+        "the seal record ends within {within}: {needed} bytes are needed, {available} are left"
+    )]
     RecordTruncated {
         /// What was being read.
         within: &'static str,
@@ -282,7 +291,9 @@ pub enum Error {
     TagZero,
     /// A tag does not belong to the record under this key. Record, tag or key is not the one that
     /// was sealed with: treat the shard as tampered with.
-    #[error("the seal tag does not match the record: record, tag or key was changed; stop using it")]
+    #[error(
+        "the seal tag does not match the record: record, tag or key was changed; stop using it"
+    )]
     TagMismatch,
 }
 
@@ -301,7 +312,7 @@ impl Error {
             | Self::TextDotDot { .. }
             | Self::SaltTooLong { .. }
             | Self::SaltText { .. }
-            | Self::DeviceIdText
+            | Self::DeviceIdText { .. }
             | Self::TokenTooShort { .. }
             | Self::KeyTooShort { .. }
             | Self::DerivedTooLong { .. }
@@ -344,7 +355,7 @@ impl Error {
             | Self::TextDotDot { .. }
             | Self::SaltTooLong { .. }
             | Self::SaltText { .. }
-            | Self::DeviceIdText
+            | Self::DeviceIdText { .. }
             | Self::TokenTooShort { .. }
             | Self::KeyTooShort { .. }
             | Self::DerivedTooLong { .. }
@@ -367,5 +378,63 @@ impl Error {
             | Self::RecordFieldUtf8 { .. }
             | Self::TagText { .. } => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_may_be_tried_again_and_is_not_evidence_of_tampering() {
+        let error = Error::Read {
+            read: 5,
+            source: io::ErrorKind::TimedOut.into(),
+        };
+        assert!(error.is_retriable() && !error.is_fatal());
+        assert_eq!(error.to_string(), "reading failed after 5 bytes: timed out");
+    }
+
+    #[test]
+    fn a_wrong_tag_is_fatal_and_not_tried_again() {
+        for error in [
+            Error::TagMismatch,
+            Error::TagZero,
+            Error::TagLength { found: 31 },
+        ] {
+            assert!(error.is_fatal() && !error.is_retriable(), "{error}");
+        }
+    }
+
+    #[test]
+    fn bad_input_is_the_callers_to_correct() {
+        let errors = [
+            Error::RecordMagic,
+            Error::TextEmpty {
+                what: "the shard id",
+                limit: 256,
+            },
+            Error::TokenTooShort {
+                found: 3,
+                minimum: 32,
+            },
+            Error::SetPosition { index: 4, total: 4 },
+        ];
+        for error in errors {
+            assert!(!error.is_fatal() && !error.is_retriable(), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_error_names_what_was_refused_the_value_and_the_limit() {
+        let error = Error::TextTooLong {
+            what: "the shard id",
+            found: 257,
+            limit: 256,
+        };
+        assert_eq!(
+            error.to_string(),
+            "the shard id is 257 bytes long, the limit is 256: shorten it"
+        );
     }
 }

@@ -1,1 +1,124 @@
-//! Digests, the fs-verity tree, keys and the seal record: the pure cryptography of vram-residency
+//! Digests, the fs-verity tree, keys and the seal record: the pure cryptography of vram-residency.
+//!
+//! This crate says what bytes were sealed, and checks that they still are. It knows nothing of GPUs:
+//! it takes bytes from a slice or a [`Read`](std::io::Read), or group hashes that a device measured,
+//! and gives back digests, records and tags. It does no other input or output, and has no `unsafe`.
+//!
+//! # Seal and verify
+//!
+//! ```
+//! use vram_seal::{
+//!     DeviceId, Freezing, HashPlan, Salt, SealKey, SealRecord, SealedRecord, Token, hash_bytes,
+//! };
+//!
+//! # let random = [7; 32];
+//! // A worker's key, of the secret it was given.
+//! let device = DeviceId { uuid: [0xab; 16], simulated: true };
+//! let key = SealKey::derive(&Token::new(&random)?, &"worker-0".parse()?, &device)?;
+//!
+//! // Hash the weights once, for both digests.
+//! let mut weights = vec![1; 1 << 20];
+//! let digests = hash_bytes(&weights, HashPlan::BOTH, &Salt::none());
+//! let verity = digests.verity.expect("it was planned");
+//!
+//! let sealed = SealedRecord::seal(&key, SealRecord {
+//!     shard_id: "llama-8b:0".parse()?,
+//!     size: digests.size,
+//!     content: digests.content,
+//!     verity: verity.digest(),
+//!     device,
+//!     sealed_at_unix_nanos: 1_767_225_600_000_000_000,
+//!     freezing: Freezing::Mmu,
+//!     position: None,
+//!     model: Some("models/llama-8b.safetensors".parse()?),
+//!     nonce: [9; 16],
+//! });
+//!
+//! // Later: the record is what was sealed, and the bytes are what the record says.
+//! let seal = sealed.verify(&key)?;
+//! let measure = |weights: &[u8]| {
+//!     hash_bytes(weights, HashPlan::VERITY, &Salt::none()).verity.expect("it was planned")
+//! };
+//! assert_eq!(measure(&weights).digest(), seal.record().verity);
+//!
+//! // One bit flips: it is found.
+//! weights[123_456] ^= 1;
+//! assert_ne!(measure(&weights).digest(), seal.record().verity);
+//! # Ok::<(), vram_seal::Error>(())
+//! ```
+//!
+//! [`verity::Locator`] then says in which 4096-byte block.
+//!
+//! # Where things are
+//!
+//! | to | use |
+//! | --- | --- |
+//! | hash a shard, both digests in one pass over all cores | [`hash_bytes`], [`hash_reader`], [`ShardHasher`] |
+//! | name a digest | [`Digest`] as `sha256sum` prints it, [`VerityDigest`] as `fsverity digest` does |
+//! | finish what a device measured, find what changed | [`verity`] |
+//! | make a measurement answer a challenge | [`Salt`] |
+//! | name things | [`ShardId`], [`WorkerId`], [`DeviceId`], [`ModelRef`] |
+//! | hold secrets | [`Token`], [`SealKey`] |
+//! | say what was sealed, sign and verify it | [`SealRecord`], [`SealedRecord`], [`sign`], [`verify`](fn@verify) |
+//!
+//! The record's encoding, the key derivation and the tag are laid down byte by byte, with vectors, in
+//! `docs/spec/seal-format.md`.
+//!
+//! # What is followed
+//!
+//! SHA-256 is FIPS 180-4, HMAC RFC 2104 (vectors: RFC 4231), HKDF RFC 5869, the tree
+//! `Documentation/filesystems/fsverity.rst` of the Linux kernel. `ring` computes them. The one
+//! thing it does not offer, the state of SHA-256 after a salt, comes from `sha2`; the salt is public.
+//!
+//! # Known ways to fail, and what answers them
+//!
+//! | weakness | answer |
+//! | --- | --- |
+//! | a forged seal | the tag is an HMAC over every field; [`VerifiedSeal`] is made by [`verify`](fn@verify) alone, so code that asks for it can't forget the check |
+//! | two records with one encoding | every field carries its number and length, in one order; the reader takes nothing that the writer would not have written |
+//! | a tag cut short, extended, or never computed | [`SealTag`] holds exactly 32 bytes, not all zero |
+//! | timing of comparisons | digests and tags compare in constant time; `benches/comparison.rs` measures it |
+//! | one key for everything | HKDF separates keys by use, worker and device, and simulated from real |
+//! | keys in logs | secret types print a fixed word, are neither cloned nor serialized; no error holds secret bytes |
+//! | the right tag told to whoever sent a wrong one | what was computed for comparing is a type of its own, which can't leave the crate |
+//! | traversal, NUL, control characters in names | types that can't hold them, however they arrive: parsed, decoded or deserialized |
+//! | a measurement made before it was asked for | a challenger's salt in front of every block |
+//!
+//! # What stays in memory
+//!
+//! [`Token`], [`SealKey`], computed tags and the buffers that gather model bytes are wiped when
+//! dropped. What `ring` makes of a key while it is used can't be wiped from outside: two hash states
+//! remain on the stack until later calls overwrite them ([`SealKey`] says more). A process that is
+//! killed, or compiled to abort on panic, wipes nothing.
+#![forbid(unsafe_code)]
+
+mod device_id;
+mod digest;
+mod error;
+mod hasher;
+mod hkdf;
+mod hmac;
+mod identifier;
+mod key;
+mod model_ref;
+pub mod record;
+mod salt;
+#[cfg(test)]
+mod spec_vectors;
+mod tag;
+pub mod verity;
+mod wiped_buffer;
+
+pub use self::{
+    device_id::DeviceId,
+    digest::{BlockHash, Digest, VerityDigest},
+    error::{Error, Result},
+    hasher::{HashPlan, ShardDigests, ShardHasher, hash_bytes, hash_reader},
+    identifier::{ShardId, WorkerId},
+    key::{SealKey, Token},
+    model_ref::ModelRef,
+    record::{Freezing, SealRecord, SetPosition},
+    salt::{InitialState, Salt},
+    tag::{SealTag, SealedRecord, VerifiedSeal, sign, verify},
+    verity::VerityMeasurement,
+};

@@ -42,9 +42,15 @@ impl Salt {
     /// # Errors
     /// [`Error::SaltTooLong`] over 32 bytes.
     pub fn new(bytes: &[u8]) -> Result<Self> {
-        let too_long = || Error::SaltTooLong { found: bytes.len(), limit: Self::MAX_LEN };
+        let too_long = || Error::SaltTooLong {
+            found: bytes.len(),
+            limit: Self::MAX_LEN,
+        };
         let mut padded = [0; Self::MAX_LEN];
-        padded.get_mut(..bytes.len()).ok_or_else(too_long)?.copy_from_slice(bytes);
+        padded
+            .get_mut(..bytes.len())
+            .ok_or_else(too_long)?
+            .copy_from_slice(bytes);
         let len = u8::try_from(bytes.len()).map_err(|_| too_long())?;
         Ok(Self { padded, len })
     }
@@ -52,7 +58,10 @@ impl Salt {
     /// No salt.
     #[must_use]
     pub const fn none() -> Self {
-        Self { padded: [0; Self::MAX_LEN], len: 0 }
+        Self {
+            padded: [0; Self::MAX_LEN],
+            len: 0,
+        }
     }
 
     /// The salt's bytes, without padding.
@@ -72,10 +81,16 @@ impl Salt {
     pub fn initial_state(&self) -> InitialState {
         let mut words = SHA256_INITIAL;
         let Some(block) = self.prefix() else {
-            return InitialState { words, prefix_len: 0 };
+            return InitialState {
+                words,
+                prefix_len: 0,
+            };
         };
         compress256(&mut words, &[block]);
-        InitialState { words, prefix_len: 64 }
+        InitialState {
+            words,
+            prefix_len: 64,
+        }
     }
 
     /// What is hashed in front of every block: the salt padded to one compression block.
@@ -121,4 +136,97 @@ pub struct InitialState {
     /// How many bytes went into them: 0 without salt, 64 with one. They count in the length that
     /// SHA-256 pads with.
     pub prefix_len: u64,
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "tests compute on known values"
+)]
+mod tests {
+    use super::*;
+    use crate::digest::sha256;
+
+    /// SHA-256 by hand from an initial state, over a message of whole blocks.
+    fn continue_from(state: InitialState, message: &[u8]) -> [u8; 32] {
+        let bits = (state.prefix_len + message.len() as u64) * 8;
+        let mut padded = message.to_vec();
+        padded.push(0x80);
+        padded.resize(padded.len().next_multiple_of(64) - 8, 0);
+        padded.extend_from_slice(&bits.to_be_bytes());
+        let mut words = state.words;
+        for block in padded.chunks_exact(64) {
+            compress256(&mut words, &[block.try_into().unwrap()]);
+        }
+        words.map(u32::to_be_bytes).concat().try_into().unwrap()
+    }
+
+    #[test]
+    fn without_salt_a_block_starts_as_sha256_does() {
+        let state = Salt::none().initial_state();
+        assert_eq!(
+            state,
+            InitialState {
+                words: SHA256_INITIAL,
+                prefix_len: 0
+            }
+        );
+        assert_eq!(continue_from(state, &[7; 4096]), sha256(&[7; 4096]));
+    }
+
+    #[test]
+    fn with_a_salt_a_block_starts_behind_it() {
+        for salt in [&[0][..], b"challenge", &[0xff; 32]] {
+            let mut message = salt.to_vec();
+            message.resize(64, 0);
+            message.extend_from_slice(&[7; 4096]);
+            let state = Salt::new(salt).unwrap().initial_state();
+            assert_eq!(state.prefix_len, 64);
+            assert_eq!(continue_from(state, &[7; 4096]), sha256(&message));
+        }
+    }
+
+    #[test]
+    fn a_salt_has_at_most_32_bytes() {
+        assert!(Salt::new(&[1; 32]).is_ok());
+        let error = Salt::new(&[1; 33]).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                Error::SaltTooLong {
+                    found: 33,
+                    limit: 32
+                }
+            ),
+            "{error}"
+        );
+        assert!(Salt::new(&[1; 300]).is_err());
+    }
+
+    #[test]
+    fn no_bytes_are_no_salt_and_zeros_are_one() {
+        assert_eq!(Salt::new(&[]).unwrap(), Salt::none());
+        assert_eq!(Salt::default(), Salt::none());
+        let zeros = Salt::new(&[0; 3]).unwrap();
+        assert!(!zeros.is_none());
+        assert_ne!(zeros, Salt::none());
+        assert_ne!(zeros, Salt::new(&[0; 4]).unwrap());
+        assert_eq!(zeros.as_bytes(), [0; 3]);
+    }
+
+    #[test]
+    fn a_salt_reads_from_hexadecimal() {
+        assert_eq!(
+            "00FFa1".parse::<Salt>().unwrap(),
+            Salt::new(&[0, 0xff, 0xa1]).unwrap()
+        );
+        assert_eq!("".parse::<Salt>().unwrap(), Salt::none());
+        assert!(matches!("abc".parse::<Salt>(), Err(Error::SaltText { .. })));
+        assert!(matches!("zz".parse::<Salt>(), Err(Error::SaltText { .. })));
+        assert!(matches!(
+            "00".repeat(33).parse::<Salt>(),
+            Err(Error::SaltTooLong { .. })
+        ));
+        assert_eq!(format!("{:?}", Salt::new(&[0xa1]).unwrap()), "Salt(a1)");
+    }
 }

@@ -23,8 +23,10 @@ mod block;
 mod locate;
 mod measurement;
 mod shape;
+mod stream;
 
-pub(crate) use self::{block::BlockHasher, measurement::measure};
+use self::block::BlockHasher;
+pub(crate) use self::stream::VerityHasher;
 pub use self::{
     block::leaf_hashes,
     locate::{GroupIndex, LeafPrints, Locator},

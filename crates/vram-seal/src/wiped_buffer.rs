@@ -19,7 +19,11 @@ pub(crate) struct WipedBuffer {
 impl WipedBuffer {
     /// An empty buffer with room for `capacity` bytes.
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { bytes: vec![0; capacity].into_boxed_slice(), filled: 0, used: 0 }
+        Self {
+            bytes: vec![0; capacity].into_boxed_slice(),
+            filled: 0,
+            used: 0,
+        }
     }
 
     pub(crate) fn capacity(&self) -> usize {
@@ -66,6 +70,13 @@ impl WipedBuffer {
         Ok(())
     }
 
+    fn wipe(&mut self) {
+        self.bytes
+            .get_mut(..self.used)
+            .unwrap_or_default()
+            .zeroize();
+    }
+
     /// A reader may claim more than it was given room for: that is capped.
     fn advance(&mut self, by: usize) {
         self.filled = self.filled.saturating_add(by).min(self.bytes.len());
@@ -75,6 +86,75 @@ impl WipedBuffer {
 
 impl Drop for WipedBuffer {
     fn drop(&mut self) {
-        self.bytes.get_mut(..self.used).unwrap_or_default().zeroize();
+        self.wipe();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_takes_what_fits_and_gives_back_the_rest() {
+        let mut buffer = WipedBuffer::new(4);
+        assert_eq!(buffer.take_from(b"abc"), b"");
+        assert!(!buffer.is_full());
+        assert_eq!(buffer.take_from(b"defg"), b"efg");
+        assert!(buffer.is_full());
+        assert_eq!(buffer.take_from(b"h"), b"h");
+        assert_eq!(buffer.filled(), b"abcd");
+        buffer.clear();
+        assert_eq!(buffer.filled(), b"");
+        buffer.take_from(b"xy");
+        assert_eq!(buffer.filled(), b"xy");
+    }
+
+    #[test]
+    fn it_remembers_how_much_is_to_be_wiped() {
+        let mut buffer = WipedBuffer::new(8);
+        buffer.take_from(b"secret");
+        buffer.clear();
+        buffer.take_from(b"x");
+        assert_eq!(buffer.used, 6);
+    }
+
+    #[test]
+    fn wiping_leaves_zeros() {
+        let mut buffer = WipedBuffer::new(8);
+        buffer.take_from(b"secret");
+        buffer.wipe();
+        assert_eq!(*buffer.bytes, [0; 8]);
+    }
+
+    #[test]
+    fn short_and_interrupted_reads_fill_it_all_the_same() {
+        /// One byte at a time, every other time interrupted.
+        struct Halting(u8);
+        impl Read for Halting {
+            fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+                self.0 += 1;
+                if self.0.is_multiple_of(2) {
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
+                room[0] = self.0;
+                Ok(1)
+            }
+        }
+        let mut buffer = WipedBuffer::new(3);
+        buffer.fill_from(&mut Halting(0)).unwrap();
+        assert_eq!(buffer.filled(), [1, 3, 5]);
+    }
+
+    #[test]
+    fn a_reader_that_claims_too_much_is_not_believed() {
+        struct Lying;
+        impl Read for Lying {
+            fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+                Ok(room.len() + 100)
+            }
+        }
+        let mut buffer = WipedBuffer::new(3);
+        buffer.fill_from(&mut Lying).unwrap();
+        assert_eq!(buffer.filled().len(), 3);
     }
 }

@@ -51,7 +51,6 @@ mod functions;
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     clippy::undocumented_unsafe_blocks,
-    clippy::missing_safety_doc,
     clippy::multiple_unsafe_ops_per_block,
     reason = "generated: the names are the header's, and NVIDIA's documentation is theirs"
 )]

@@ -31,7 +31,7 @@ fn clauses(facts: &RegionFacts) -> Vec<Clause> {
             facts.device_ordinal,
             &facts.expected_device_ordinal,
         ),
-        Clause::must_be_true("RANGE_START is the region's start", facts.starts_at_region),
+        Clause::must_be_true("RANGE_START matches", facts.starts_at_region),
         Clause::must_equal("RANGE_SIZE", facts.reported_size, &facts.expected_size),
     ]
 }

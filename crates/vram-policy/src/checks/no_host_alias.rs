@@ -18,5 +18,8 @@ pub(super) const CHECK: Check<RegionFacts> = Check {
 };
 
 fn clauses(facts: &RegionFacts) -> Vec<Clause> {
-    vec![Clause::must_be_false("HOST_POINTER present", facts.host_alias)]
+    vec![Clause::must_be_false(
+        "HOST_POINTER present",
+        facts.host_alias,
+    )]
 }

@@ -60,9 +60,15 @@ impl BlockHasher {
 
         let blocks = below.len().div_ceil(HASHES_PER_BLOCK);
         if blocks < SPREAD_FROM {
-            below.chunks(HASHES_PER_BLOCK).map(|hashes| self.hashes(hashes)).collect()
+            below
+                .chunks(HASHES_PER_BLOCK)
+                .map(|hashes| self.hashes(hashes))
+                .collect()
         } else {
-            below.par_chunks(HASHES_PER_BLOCK).map(|hashes| self.hashes(hashes)).collect()
+            below
+                .par_chunks(HASHES_PER_BLOCK)
+                .map(|hashes| self.hashes(hashes))
+                .collect()
         }
     }
 }
@@ -79,5 +85,66 @@ impl BlockHasher {
 #[must_use]
 pub fn leaf_hashes(data: &[u8], salt: &Salt) -> Vec<BlockHash> {
     let hasher = BlockHasher::new(salt);
-    data.par_chunks(BLOCK_SIZE).map(|block| hasher.data(block)).collect()
+    data.par_chunks(BLOCK_SIZE)
+        .map(|block| hasher.data(block))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::sha256;
+
+    #[test]
+    fn a_short_block_is_padded_with_zeros() {
+        let hasher = BlockHasher::new(&Salt::none());
+        let mut padded = [0; BLOCK_SIZE];
+        padded[..3].copy_from_slice(b"abc");
+        assert_eq!(hasher.data(b"abc").as_bytes(), &sha256(&padded));
+        assert_eq!(hasher.data(&padded), hasher.data(b"abc"));
+    }
+
+    #[test]
+    fn a_salt_comes_first_in_blocks_of_data_and_of_hashes() {
+        let hasher = BlockHasher::new(&Salt::new(b"salt").unwrap());
+        let mut message = [0; 64 + BLOCK_SIZE];
+        message[..4].copy_from_slice(b"salt");
+        message[64..].fill(9);
+        let leaf = hasher.data(&[9; BLOCK_SIZE]);
+        assert_eq!(leaf.as_bytes(), &sha256(&message));
+        message[64..].fill(0);
+        message[64..96].copy_from_slice(leaf.as_bytes());
+        assert_eq!(hasher.hashes(&[leaf]).as_bytes(), &sha256(&message));
+    }
+
+    #[test]
+    fn a_group_is_the_block_of_its_leaves() {
+        let hasher = BlockHasher::new(&Salt::none());
+        let data = [5; 3 * BLOCK_SIZE + 1];
+        let mut leaves = Vec::new();
+        let group = hasher.group(&data, |leaf| leaves.push(leaf));
+        assert_eq!(leaves, leaf_hashes(&data, &Salt::none()));
+        assert_eq!(group, hasher.hashes(&leaves));
+    }
+
+    #[test]
+    fn a_long_level_is_hashed_as_a_short_one() {
+        let hasher = BlockHasher::new(&Salt::none());
+        let below: Vec<_> = (0..40 * 128 + 1_u32)
+            .map(|n| BlockHash::from_bytes(sha256(&n.to_le_bytes())))
+            .collect();
+        let expected: Vec<_> = below
+            .chunks(128)
+            .map(|block| hasher.hashes(block))
+            .collect();
+        assert_eq!(hasher.level(&below), expected);
+        assert_eq!(
+            hasher.level(&below[..129]),
+            expected[..1]
+                .iter()
+                .copied()
+                .chain([hasher.hashes(&below[128..129])])
+                .collect::<Vec<_>>()
+        );
+    }
 }

@@ -1,7 +1,7 @@
 //! From group hashes to the root and the verity digest.
 
 use super::{BlockHasher, Shape};
-use crate::{BlockHash, Error, HashPlan, Result, Salt, VerityDigest, digest::sha256, hash_bytes};
+use crate::{BlockHash, Error, Result, Salt, VerityDigest, digest::sha256};
 
 /// What an empty file has as its root.
 const EMPTY_ROOT: BlockHash = BlockHash::from_bytes([0; 32]);
@@ -67,7 +67,11 @@ pub fn finish_from_groups(
     let expected = Shape::new(size).groups();
     let found = u64::try_from(groups.len()).unwrap_or(u64::MAX);
     if found != expected {
-        return Err(Error::GroupCount { size, expected, found });
+        return Err(Error::GroupCount {
+            size,
+            expected,
+            found,
+        });
     }
     Ok(finish(groups, size, &BlockHasher::new(salt), salt))
 }
@@ -81,22 +85,19 @@ pub(crate) fn finish(
 ) -> VerityMeasurement {
     let root = root(&groups, hasher);
     let digest = VerityDigest::from_bytes(sha256(&descriptor(size, root, salt)));
-    VerityMeasurement { size, root, digest, groups }
+    VerityMeasurement {
+        size,
+        root,
+        digest,
+        groups,
+    }
 }
 
-fn root(groups: &[BlockHash], hasher: &BlockHasher) -> BlockHash {
-    if let [] = groups {
-        return EMPTY_ROOT;
-    }
-    if let [root] = groups {
-        return *root;
-    }
-    let mut level = hasher.level(groups);
-    loop {
-        match level.as_slice() {
-            [root] => return *root,
-            below => level = hasher.level(below),
-        }
+fn root(level: &[BlockHash], hasher: &BlockHasher) -> BlockHash {
+    match level {
+        [] => EMPTY_ROOT,
+        [root] => *root,
+        below => root(&hasher.level(below), hasher),
     }
 }
 
@@ -121,7 +122,84 @@ pub fn descriptor(size: u64, root: BlockHash, salt: &Salt) -> [u8; 256] {
     descriptor
 }
 
-/// Measures bytes in memory.
-pub(crate) fn measure(data: &[u8], salt: &Salt) -> VerityMeasurement {
-    todo!()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{HashPlan, hash_bytes, verity::GROUP_SIZE};
+
+    fn groups(count: usize) -> Vec<BlockHash> {
+        vec![BlockHash::from_bytes([1; 32]); count]
+    }
+
+    #[test]
+    fn the_descriptor_lays_out_its_fields() {
+        let salt = Salt::new(&[0xaa; 5]).unwrap();
+        let descriptor = descriptor(
+            0x0102_0304_0506_0708,
+            BlockHash::from_bytes([0xbb; 32]),
+            &salt,
+        );
+        assert_eq!(descriptor[..8], [1, 1, 12, 5, 0, 0, 0, 0]);
+        assert_eq!(descriptor[8..16], [8, 7, 6, 5, 4, 3, 2, 1]);
+        assert_eq!(descriptor[16..48], [0xbb; 32]);
+        assert_eq!(descriptor[48..80], [0; 32]);
+        assert_eq!(descriptor[80..85], [0xaa; 5]);
+        assert_eq!(descriptor[85..], [0; 171]);
+    }
+
+    #[test]
+    fn a_file_of_one_block_has_its_leaf_as_root_and_group() {
+        let hasher = BlockHasher::new(&Salt::none());
+        for data in [&[3_u8][..], &[3; 4096]] {
+            let measured = hash_bytes(data, HashPlan::VERITY, &Salt::none())
+                .verity
+                .unwrap();
+            assert_eq!(measured.root(), hasher.data(data));
+            assert_eq!(measured.groups(), [hasher.data(data)]);
+        }
+        // One byte more, and there is a block of hashes above.
+        let measured = hash_bytes(&[3; 4097], HashPlan::VERITY, &Salt::none())
+            .verity
+            .unwrap();
+        let leaves = [hasher.data(&[3; 4096]), hasher.data(&[3])];
+        assert_eq!(measured.groups(), [hasher.hashes(&leaves)]);
+        assert_eq!(measured.root(), hasher.hashes(&leaves));
+    }
+
+    #[test]
+    fn groups_of_another_file_are_refused() {
+        let size = 2 * GROUP_SIZE as u64;
+        for (size, count, expected) in [
+            (size, 1, 2),
+            (size, 3, 2),
+            (size + 1, 2, 3),
+            (0, 1, 0),
+            (1, 0, 1),
+            (u64::MAX, 1, 1 << 45),
+        ] {
+            let error = finish_from_groups(groups(count), size, &Salt::none()).unwrap_err();
+            assert!(
+                matches!(error, Error::GroupCount { size: s, expected: e, found: f }
+                    if s == size && e == expected && f == count as u64),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn size_root_and_salt_all_count() {
+        let finish = |groups, size, salt: &[u8]| {
+            finish_from_groups(groups, size, &Salt::new(salt).unwrap())
+                .unwrap()
+                .digest()
+        };
+        let base = finish(groups(1), 5000, b"");
+        assert_ne!(base, finish(groups(1), 5001, b""));
+        assert_ne!(base, finish(groups(1), 5000, b"\0"));
+        assert_ne!(
+            base,
+            finish(vec![BlockHash::from_bytes([2; 32])], 5000, b"")
+        );
+        assert_eq!(base, finish(groups(1), 5000, b""));
+    }
 }

@@ -56,7 +56,48 @@ impl Shape {
     /// group that does not exist.
     #[must_use]
     pub const fn leaves_in_group(&self, group: u64) -> u64 {
-        let left = self.leaves().saturating_sub(group.saturating_mul(BLOCK_HASHES));
-        if left < BLOCK_HASHES { left } else { BLOCK_HASHES }
+        let left = self
+            .leaves()
+            .saturating_sub(group.saturating_mul(BLOCK_HASHES));
+        if left < BLOCK_HASHES {
+            left
+        } else {
+            BLOCK_HASHES
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_and_groups_are_counted_up() {
+        let counts = |size| (Shape::new(size).leaves(), Shape::new(size).groups());
+        assert_eq!(counts(0), (0, 0));
+        assert_eq!(counts(1), (1, 1));
+        assert_eq!(counts(4096), (1, 1));
+        assert_eq!(counts(4097), (2, 1));
+        assert_eq!(counts(524_288), (128, 1));
+        assert_eq!(counts(524_289), (129, 2));
+    }
+
+    #[test]
+    fn levels_shrink_to_one_hash() {
+        let levels = |size| Shape::new(size).levels().collect::<Vec<_>>();
+        assert_eq!(levels(524_288), [128, 1]);
+        assert_eq!(levels(524_289), [129, 2, 1]);
+        assert_eq!(levels(64 << 20), [16_384, 128, 1]);
+        assert_eq!(levels((64 << 20) + 1), [16_385, 129, 2, 1]);
+        assert_eq!(levels(u64::MAX).last(), Some(&1));
+    }
+
+    #[test]
+    fn the_last_group_may_have_fewer_leaves() {
+        let shape = Shape::new(524_288 + 4097);
+        assert_eq!(
+            [0, 1, 2, u64::MAX].map(|group| shape.leaves_in_group(group)),
+            [128, 2, 0, 0]
+        );
     }
 }

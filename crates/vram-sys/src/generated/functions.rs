@@ -9,17 +9,17 @@ macro_rules! driver_functions {
     ($then:path) => {
         $then! {
             required {
-                fn cuInit(Flags: ::core::ffi::c_uint);
-                fn cuDriverGetVersion(driverVersion: *mut ::core::ffi::c_int);
-                fn cuGetErrorName(error: $crate::CUresult, pStr: *mut *const ::core::ffi::c_char);
-                fn cuGetErrorString(error: $crate::CUresult, pStr: *mut *const ::core::ffi::c_char);
+                fn cuInit(flags: ::core::ffi::c_uint);
+                fn cuDriverGetVersion(driver_version: *mut ::core::ffi::c_int);
+                fn cuGetErrorName(error: $crate::CUresult, p_str: *mut *const ::core::ffi::c_char);
+                fn cuGetErrorString(error: $crate::CUresult, p_str: *mut *const ::core::ffi::c_char);
                 fn cuDeviceGetCount(count: *mut ::core::ffi::c_int);
                 fn cuDeviceGet(device: *mut $crate::CUdevice, ordinal: ::core::ffi::c_int);
                 fn cuDeviceGetName(name: *mut ::core::ffi::c_char, len: ::core::ffi::c_int, dev: $crate::CUdevice);
                 fn cuDeviceGetUuid_v2(uuid: *mut $crate::CUuuid, dev: $crate::CUdevice);
                 fn cuDeviceTotalMem_v2(bytes: *mut usize, dev: $crate::CUdevice);
                 fn cuDeviceGetAttribute(pi: *mut ::core::ffi::c_int, attrib: $crate::CUdevice_attribute, dev: $crate::CUdevice);
-                fn cuDeviceGetPCIBusId(pciBusId: *mut ::core::ffi::c_char, len: ::core::ffi::c_int, dev: $crate::CUdevice);
+                fn cuDeviceGetPCIBusId(pci_bus_id: *mut ::core::ffi::c_char, len: ::core::ffi::c_int, dev: $crate::CUdevice);
                 fn cuDevicePrimaryCtxRetain(pctx: *mut $crate::CUcontext, dev: $crate::CUdevice);
                 fn cuDevicePrimaryCtxRelease_v2(dev: $crate::CUdevice);
                 fn cuCtxPushCurrent_v2(ctx: $crate::CUcontext);
@@ -37,32 +37,32 @@ macro_rules! driver_functions {
                 fn cuMemGetAccess(flags: *mut ::core::ffi::c_ulonglong, location: *const $crate::CUmemLocation, ptr: $crate::CUdeviceptr);
                 fn cuMemAlloc_v2(dptr: *mut $crate::CUdeviceptr, bytesize: usize);
                 fn cuMemFree_v2(dptr: $crate::CUdeviceptr);
-                fn cuMemHostAlloc(pp: *mut *mut ::core::ffi::c_void, bytesize: usize, Flags: ::core::ffi::c_uint);
+                fn cuMemHostAlloc(pp: *mut *mut ::core::ffi::c_void, bytesize: usize, flags: ::core::ffi::c_uint);
                 fn cuMemFreeHost(p: *mut ::core::ffi::c_void);
-                fn cuMemHostGetDevicePointer_v2(pdptr: *mut $crate::CUdeviceptr, p: *mut ::core::ffi::c_void, Flags: ::core::ffi::c_uint);
-                fn cuMemHostRegister_v2(p: *mut ::core::ffi::c_void, bytesize: usize, Flags: ::core::ffi::c_uint);
+                fn cuMemHostGetDevicePointer_v2(pdptr: *mut $crate::CUdeviceptr, p: *mut ::core::ffi::c_void, flags: ::core::ffi::c_uint);
+                fn cuMemHostRegister_v2(p: *mut ::core::ffi::c_void, bytesize: usize, flags: ::core::ffi::c_uint);
                 fn cuMemHostUnregister(p: *mut ::core::ffi::c_void);
                 fn cuMemAllocManaged(dptr: *mut $crate::CUdeviceptr, bytesize: usize, flags: ::core::ffi::c_uint);
-                fn cuMemcpyHtoDAsync_v2(dstDevice: $crate::CUdeviceptr, srcHost: *const ::core::ffi::c_void, ByteCount: usize, hStream: $crate::CUstream);
-                fn cuMemcpyDtoHAsync_v2(dstHost: *mut ::core::ffi::c_void, srcDevice: $crate::CUdeviceptr, ByteCount: usize, hStream: $crate::CUstream);
-                fn cuMemcpyDtoDAsync_v2(dstDevice: $crate::CUdeviceptr, srcDevice: $crate::CUdeviceptr, ByteCount: usize, hStream: $crate::CUstream);
-                fn cuMemsetD8Async(dstDevice: $crate::CUdeviceptr, uc: ::core::ffi::c_uchar, N: usize, hStream: $crate::CUstream);
+                fn cuMemcpyHtoDAsync_v2(dst_device: $crate::CUdeviceptr, src_host: *const ::core::ffi::c_void, byte_count: usize, h_stream: $crate::CUstream);
+                fn cuMemcpyDtoHAsync_v2(dst_host: *mut ::core::ffi::c_void, src_device: $crate::CUdeviceptr, byte_count: usize, h_stream: $crate::CUstream);
+                fn cuMemcpyDtoDAsync_v2(dst_device: $crate::CUdeviceptr, src_device: $crate::CUdeviceptr, byte_count: usize, h_stream: $crate::CUstream);
+                fn cuMemsetD8Async(dst_device: $crate::CUdeviceptr, uc: ::core::ffi::c_uchar, n: usize, h_stream: $crate::CUstream);
                 fn cuPointerGetAttribute(data: *mut ::core::ffi::c_void, attribute: $crate::CUpointer_attribute, ptr: $crate::CUdeviceptr);
-                fn cuStreamCreate(phStream: *mut $crate::CUstream, Flags: ::core::ffi::c_uint);
-                fn cuStreamDestroy_v2(hStream: $crate::CUstream);
-                fn cuStreamSynchronize(hStream: $crate::CUstream);
-                fn cuStreamWaitEvent(hStream: $crate::CUstream, hEvent: $crate::CUevent, Flags: ::core::ffi::c_uint);
-                fn cuEventCreate(phEvent: *mut $crate::CUevent, Flags: ::core::ffi::c_uint);
-                fn cuEventDestroy_v2(hEvent: $crate::CUevent);
-                fn cuEventRecord(hEvent: $crate::CUevent, hStream: $crate::CUstream);
-                fn cuEventQuery(hEvent: $crate::CUevent);
-                fn cuEventSynchronize(hEvent: $crate::CUevent);
-                fn cuEventElapsedTime(pMilliseconds: *mut f32, hStart: $crate::CUevent, hEnd: $crate::CUevent);
-                fn cuModuleLoadDataEx(module: *mut $crate::CUmodule, image: *const ::core::ffi::c_void, numOptions: ::core::ffi::c_uint, options: *mut $crate::CUjit_option, optionValues: *mut *mut ::core::ffi::c_void);
+                fn cuStreamCreate(ph_stream: *mut $crate::CUstream, flags: ::core::ffi::c_uint);
+                fn cuStreamDestroy_v2(h_stream: $crate::CUstream);
+                fn cuStreamSynchronize(h_stream: $crate::CUstream);
+                fn cuStreamWaitEvent(h_stream: $crate::CUstream, h_event: $crate::CUevent, flags: ::core::ffi::c_uint);
+                fn cuEventCreate(ph_event: *mut $crate::CUevent, flags: ::core::ffi::c_uint);
+                fn cuEventDestroy_v2(h_event: $crate::CUevent);
+                fn cuEventRecord(h_event: $crate::CUevent, h_stream: $crate::CUstream);
+                fn cuEventQuery(h_event: $crate::CUevent);
+                fn cuEventSynchronize(h_event: $crate::CUevent);
+                fn cuEventElapsedTime(p_milliseconds: *mut f32, h_start: $crate::CUevent, h_end: $crate::CUevent);
+                fn cuModuleLoadDataEx(module: *mut $crate::CUmodule, image: *const ::core::ffi::c_void, num_options: ::core::ffi::c_uint, options: *mut $crate::CUjit_option, option_values: *mut *mut ::core::ffi::c_void);
                 fn cuModuleUnload(hmod: $crate::CUmodule);
                 fn cuModuleGetFunction(hfunc: *mut $crate::CUfunction, hmod: $crate::CUmodule, name: *const ::core::ffi::c_char);
                 fn cuFuncGetAttribute(pi: *mut ::core::ffi::c_int, attrib: $crate::CUfunction_attribute, hfunc: $crate::CUfunction);
-                fn cuLaunchKernel(f: $crate::CUfunction, gridDimX: ::core::ffi::c_uint, gridDimY: ::core::ffi::c_uint, gridDimZ: ::core::ffi::c_uint, blockDimX: ::core::ffi::c_uint, blockDimY: ::core::ffi::c_uint, blockDimZ: ::core::ffi::c_uint, sharedMemBytes: ::core::ffi::c_uint, hStream: $crate::CUstream, kernelParams: *mut *mut ::core::ffi::c_void, extra: *mut *mut ::core::ffi::c_void);
+                fn cuLaunchKernel(f: $crate::CUfunction, grid_dim_x: ::core::ffi::c_uint, grid_dim_y: ::core::ffi::c_uint, grid_dim_z: ::core::ffi::c_uint, block_dim_x: ::core::ffi::c_uint, block_dim_y: ::core::ffi::c_uint, block_dim_z: ::core::ffi::c_uint, shared_mem_bytes: ::core::ffi::c_uint, h_stream: $crate::CUstream, kernel_params: *mut *mut ::core::ffi::c_void, extra: *mut *mut ::core::ffi::c_void);
             }
             optional {
                 since 12040 fn cuFuncLoad(function: $crate::CUfunction);

@@ -1,0 +1,275 @@
+//! The project's kernels on a device: loaded, tested on known answers, and launched over checked
+//! ranges.
+
+use core::ffi::c_void;
+use core::fmt;
+use std::sync::Arc;
+
+use vram_kernels::{
+    BLOCK_SIZE, DIGEST_SIZE, Kernel, KernelArgs, Message, Prefix, Sha256BlocksArgs,
+    Sha256MessagesArgs, THREADS_PER_BLOCK, grid_for,
+};
+use vram_sys::{CUfunction, CUmodule, Function};
+
+use crate::context::Context;
+use crate::span::{Span, SpanMut};
+use crate::stream::Stream;
+use crate::{Device, Error, Result};
+
+/// The SHA-256 state that each block's hash starts from: that of FIPS 180-4, or one that has
+/// absorbed a salt already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashStart {
+    /// The eight state words.
+    pub words: [u32; 8],
+    /// Bytes absorbed so far: 0, or 64 for a salt block.
+    pub prefix_len: u64,
+}
+
+impl Default for HashStart {
+    fn default() -> Self {
+        Self {
+            words: vram_kernels::SHA256_INITIAL_STATE,
+            prefix_len: 0,
+        }
+    }
+}
+
+/// The kernels, loaded into a device's context.
+pub struct Kernels {
+    module: Module,
+    blocks: CUfunction,
+    messages: CUfunction,
+}
+
+/// A loaded module (`cuModuleLoadDataEx`).
+struct Module {
+    context: Arc<Context>,
+    raw: CUmodule,
+}
+
+// SAFETY: module and function handles are taken by the driver from any thread.
+unsafe impl Send for Kernels {}
+// SAFETY: as for Send; launches from several threads are the driver's to order.
+unsafe impl Sync for Kernels {}
+
+impl Kernels {
+    /// Loads the kernels: the driver compiles their PTX for the device, or finds it in its cache.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Driver`] if the driver can't compile or load them.
+    pub fn load(device: &Device) -> Result<Self> {
+        let module = Module::load(Arc::clone(device.context()))?;
+        let blocks = module.function(Kernel::Sha256Blocks)?;
+        let messages = module.function(Kernel::Sha256Messages)?;
+        Ok(Self {
+            module,
+            blocks,
+            messages,
+        })
+    }
+
+    /// Hashes 4096-byte blocks of `data`, from block `first_block` on, each from `start`, and
+    /// writes their digests one after the other to `digests`; as many as fit there and exist.
+    ///
+    /// The last block counts as padded with zeros. Returns at once: the work is on the stream. The
+    /// number of digests is returned.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongDevice`] for ranges of another device; [`Error::BadSetting`] for a start that
+    /// no salt gives; [`Error::Driver`], [`Error::DeviceLost`].
+    pub fn hash_blocks(
+        &self,
+        stream: &Stream,
+        data: Span<'_>,
+        first_block: u64,
+        start: HashStart,
+        digests: &mut SpanMut<'_>,
+    ) -> Result<u64> {
+        self.same_device(stream, &[data.context(), digests.context()])?;
+        let prefix = Prefix::from_len(start.prefix_len).ok_or(Error::BadSetting {
+            setting: "the salt's prefix",
+            value: start.prefix_len,
+            expected: "0 or 64 bytes",
+        })?;
+        let blocks = data.len().div_ceil(BLOCK_SIZE).saturating_sub(first_block);
+        // Constants that aren't zero: the divisions always have a result.
+        let room = digests.len().checked_div(DIGEST_SIZE).unwrap_or(0);
+        let count = blocks.min(room);
+        if count == 0 {
+            return Ok(0);
+        }
+        let args = Sha256BlocksArgs::new(data.address(), data.len(), digests.address())
+            .with_initial_state(start.words, prefix)
+            .with_window(first_block, count);
+        // SAFETY: the kernel reads within `data` and writes 32 bytes a block, `count` of which fit
+        // in `digests`; both are ranges of living regions, and `digests` is borrowed alone.
+        unsafe { self.launch(stream, self.blocks, count, args) }?;
+        Ok(count)
+    }
+
+    /// The plain SHA-256 of each of the messages that `table` lists in `data`, 32 bytes a message to
+    /// `digests`. For known-answer tests.
+    ///
+    /// `table` holds rows of [`message_row`]; as many are hashed as have room in `digests`.
+    ///
+    /// # Errors
+    ///
+    /// As [`hash_blocks`](Self::hash_blocks).
+    pub fn hash_messages(
+        &self,
+        stream: &Stream,
+        data: Span<'_>,
+        table: Span<'_>,
+        digests: &mut SpanMut<'_>,
+    ) -> Result<u64> {
+        let contexts = [data.context(), table.context(), digests.context()];
+        self.same_device(stream, &contexts)?;
+        let rows = table.len().checked_div(MESSAGE_ROW).unwrap_or(0);
+        let room = digests.len().checked_div(DIGEST_SIZE).unwrap_or(0);
+        let count = rows.min(room);
+        if count == 0 {
+            return Ok(0);
+        }
+        if table.address().checked_rem(8) != Some(0) {
+            return Err(Error::BadSetting {
+                setting: "the message table's offset",
+                value: table.address().checked_rem(8).unwrap_or(0),
+                expected: "a multiple of 8 bytes",
+            });
+        }
+        let args = Sha256MessagesArgs::new(
+            data.address(),
+            data.len(),
+            table.address(),
+            count,
+            digests.address(),
+        );
+        // SAFETY: the kernel reads `count` aligned rows of `table` and bytes within `data` (it
+        // follows no row outside), and writes 32 bytes a row, `count` of which fit in `digests`.
+        unsafe { self.launch(stream, self.messages, count, args) }?;
+        Ok(count)
+    }
+
+    fn same_device(&self, stream: &Stream, contexts: &[&Context]) -> Result<()> {
+        let operation = "hashing";
+        stream.same_context(&self.module.context, operation)?;
+        contexts
+            .iter()
+            .try_for_each(|context| stream.same_context(context, operation))
+    }
+
+    /// Launches a kernel, a thread an item.
+    ///
+    /// # Safety
+    ///
+    /// `function` is the kernel of `A`, and every address in `args` is a range of this device that
+    /// stays mapped, with the access that the kernel needs, until the device has been waited for.
+    unsafe fn launch<A: KernelArgs>(
+        &self,
+        stream: &Stream,
+        function: CUfunction,
+        items: u64,
+        mut args: A,
+    ) -> Result<()> {
+        let grid = grid_for(items).ok_or(Error::BadSetting {
+            setting: "the number of blocks in a launch",
+            value: items,
+            expected: "what one launch can cover; hash in windows",
+        })?;
+        let mut parameters = [(&raw mut args).cast::<c_void>()];
+        let entered = self.module.context.enter()?;
+        // SAFETY: the kernel takes one parameter of type `A`, which the driver copies before it
+        // returns; the rest is this function's contract.
+        let result = unsafe {
+            (entered.table().cuLaunchKernel)(
+                function,
+                grid,
+                1,
+                1,
+                THREADS_PER_BLOCK,
+                1,
+                1,
+                0,
+                stream.raw(),
+                parameters.as_mut_ptr(),
+                core::ptr::null_mut(),
+            )
+        };
+        entered.check(Function::cuLaunchKernel, result, "launching a kernel")
+    }
+}
+
+/// Bytes in a row of the message table.
+const MESSAGE_ROW: u64 = 16;
+
+/// A row of [`Kernels::hash_messages`]'s table: where a message starts, and its length in bytes.
+#[must_use]
+pub fn message_row(offset: u64, length: u64) -> [u8; 16] {
+    Message { offset, length }.to_bytes()
+}
+
+impl Module {
+    fn load(context: Arc<Context>) -> Result<Self> {
+        let mut raw = core::ptr::null_mut();
+        let entered = context.enter()?;
+        // SAFETY: PTX is NUL-terminated text with static lifetime; there are no options.
+        let result = unsafe {
+            (entered.table().cuModuleLoadDataEx)(
+                &raw mut raw,
+                vram_kernels::PTX.as_ptr().cast(),
+                0,
+                core::ptr::null_mut(),
+                core::ptr::null_mut(),
+            )
+        };
+        entered.check(Function::cuModuleLoadDataEx, result, "loading the kernels")?;
+        drop(entered);
+        Ok(Self { context, raw })
+    }
+
+    fn function(&self, kernel: Kernel) -> Result<CUfunction> {
+        let mut function = core::ptr::null_mut();
+        let entered = self.context.enter()?;
+        // SAFETY: the module is loaded, the name NUL-terminated; the driver writes one handle.
+        let result = unsafe {
+            (entered.table().cuModuleGetFunction)(
+                &raw mut function,
+                self.raw,
+                kernel.name().as_ptr(),
+            )
+        };
+        entered.check(Function::cuModuleGetFunction, result, "finding a kernel")?;
+        // Now rather than at the first launch, so that a lack of memory shows here.
+        if let Some(load) = entered.table().cuFuncLoad {
+            // SAFETY: the handle was just given by the driver.
+            let result = unsafe { load(function) };
+            entered.check(Function::cuFuncLoad, result, "loading a kernel's code")?;
+        }
+        Ok(function)
+    }
+}
+
+impl Drop for Module {
+    fn drop(&mut self) {
+        let released = self.context.enter_even_if_lost().and_then(|entered| {
+            // SAFETY: this value owns the module and drops it once. Launches still queued were
+            // handed to the driver, which waits for them before it unloads code.
+            let result = unsafe { (entered.table().cuModuleUnload)(self.raw) };
+            entered.check(Function::cuModuleUnload, result, "unloading the kernels")
+        });
+        if let Err(error) = released {
+            self.context.release_failed("the kernels", &error);
+        }
+    }
+}
+
+impl fmt::Debug for Kernels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kernels")
+            .field("lost", &self.module.context.is_lost())
+            .finish_non_exhaustive()
+    }
+}

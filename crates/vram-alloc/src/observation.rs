@@ -1,0 +1,180 @@
+//! What the driver says of a region at this moment: observations, for a policy to judge.
+
+use core::ffi::c_void;
+
+use serde::Serialize;
+use vram_sys::{CUdeviceptr, CUmemorytype, CUpointer_attribute, CUresult, Function};
+
+use crate::context::{Context, Entered};
+use crate::{Result, memory::Memory};
+
+/// A region as the driver sees it (`cuPointerGetAttribute`, `cuMemGetAccess`).
+///
+/// `None` where the driver gave no answer. Ranges are told relative to the region: no address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RegionObservation {
+    /// Whose memory it is.
+    pub memory_type: Option<MemoryKind>,
+    /// The device that it is on, in the driver's order.
+    pub device_ordinal: Option<i32>,
+    /// Whether it is managed memory, which moves.
+    pub managed: Option<bool>,
+    /// Whether the host can reach the same memory.
+    pub host_pointer: Option<bool>,
+    /// Whether the allocation that holds the region starts where the region does.
+    pub starts_at_region: Option<bool>,
+    /// Bytes in the allocation that holds the region.
+    pub range_size: Option<u64>,
+    /// Whether a legacy IPC handle can share it.
+    pub legacy_ipc: Option<bool>,
+    /// Handle types that can export it, a `CUmemAllocationHandleType` mask; 0 is none.
+    pub export_handle_types: Option<u64>,
+    /// What the device may do with it: 1 read, 3 read and write.
+    pub access: Option<u64>,
+}
+
+/// Whose memory an address is (`CUmemorytype`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum MemoryKind {
+    /// The host's.
+    Host,
+    /// A device's.
+    Device,
+    /// An array's.
+    Array,
+    /// Either's: unified.
+    Unified,
+}
+
+/// Asks the driver about a region. A single answer that is refused becomes `None`; only a lost
+/// device is an error.
+pub(crate) fn observe(context: &Context, memory: &Memory) -> Result<RegionObservation> {
+    let entered = context.enter()?;
+    let address = memory.address();
+    let flag = |attribute| number::<u32>(&entered, attribute, address).map(|value| value != 0);
+    let start: Option<CUdeviceptr> = number(
+        &entered,
+        CUpointer_attribute::CU_POINTER_ATTRIBUTE_RANGE_START_ADDR,
+        address,
+    );
+    let access = match memory {
+        Memory::Virtual(memory) => memory.access().ok(),
+        Memory::Plain(_) => number::<u32>(
+            &entered,
+            CUpointer_attribute::CU_POINTER_ATTRIBUTE_ACCESS_FLAGS,
+            address,
+        )
+        .map(u64::from),
+    };
+    let observed = RegionObservation {
+        memory_type: number::<u32>(
+            &entered,
+            CUpointer_attribute::CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
+            address,
+        )
+        .and_then(kind),
+        device_ordinal: number(
+            &entered,
+            CUpointer_attribute::CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL,
+            address,
+        ),
+        managed: flag(CUpointer_attribute::CU_POINTER_ATTRIBUTE_IS_MANAGED),
+        host_pointer: host_pointer(&entered, address),
+        starts_at_region: start.map(|start| start == address),
+        range_size: number(
+            &entered,
+            CUpointer_attribute::CU_POINTER_ATTRIBUTE_RANGE_SIZE,
+            address,
+        ),
+        legacy_ipc: flag(CUpointer_attribute::CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE),
+        export_handle_types: number(
+            &entered,
+            CUpointer_attribute::CU_POINTER_ATTRIBUTE_ALLOWED_HANDLE_TYPES,
+            address,
+        ),
+        access,
+    };
+    drop(entered);
+    if context.is_lost() {
+        // A refused answer was the device going away, not the driver having none.
+        context.enter().map(drop)?;
+    }
+    Ok(observed)
+}
+
+/// An allocation's identity, never reused in a process (`CU_POINTER_ATTRIBUTE_BUFFER_ID`).
+pub(crate) fn buffer_id(entered: &Entered<'_>, address: CUdeviceptr) -> Option<u64> {
+    number(
+        entered,
+        CUpointer_attribute::CU_POINTER_ATTRIBUTE_BUFFER_ID,
+        address,
+    )
+}
+
+const fn kind(value: u32) -> Option<MemoryKind> {
+    match CUmemorytype(value) {
+        CUmemorytype::CU_MEMORYTYPE_HOST => Some(MemoryKind::Host),
+        CUmemorytype::CU_MEMORYTYPE_DEVICE => Some(MemoryKind::Device),
+        CUmemorytype::CU_MEMORYTYPE_ARRAY => Some(MemoryKind::Array),
+        CUmemorytype::CU_MEMORYTYPE_UNIFIED => Some(MemoryKind::Unified),
+        _ => None,
+    }
+}
+
+/// Whether the driver has a host pointer for an address: for memory without one it answers
+/// `CUDA_ERROR_INVALID_VALUE`, which is the answer hoped for.
+fn host_pointer(entered: &Entered<'_>, address: CUdeviceptr) -> Option<bool> {
+    let mut pointer: *mut c_void = core::ptr::null_mut();
+    // SAFETY: for this attribute the driver writes one pointer.
+    let result = unsafe {
+        (entered.table().cuPointerGetAttribute)(
+            (&raw mut pointer).cast(),
+            CUpointer_attribute::CU_POINTER_ATTRIBUTE_HOST_POINTER,
+            address,
+        )
+    };
+    match result {
+        CUresult::CUDA_SUCCESS => Some(!pointer.is_null()),
+        CUresult::CUDA_ERROR_INVALID_VALUE => Some(false),
+        other => {
+            note_failure(entered, other);
+            None
+        }
+    }
+}
+
+/// Numbers that an attribute's answer is written to.
+trait Answer: Copy + Default {}
+impl Answer for u32 {}
+impl Answer for i32 {}
+impl Answer for u64 {}
+
+/// The attribute's value, where the driver has one. `T` is as wide as the attribute's type in the
+/// documentation of `cuPointerGetAttribute`; every answer has room for 8 bytes all the same.
+fn number<T: Answer>(
+    entered: &Entered<'_>,
+    attribute: CUpointer_attribute,
+    address: CUdeviceptr,
+) -> Option<T> {
+    let mut value = [T::default(); 2];
+    // SAFETY: the driver writes the attribute's type, at most 8 bytes, and `value` has them.
+    let result = unsafe {
+        (entered.table().cuPointerGetAttribute)(value.as_mut_ptr().cast(), attribute, address)
+    };
+    if result != CUresult::CUDA_SUCCESS {
+        note_failure(entered, result);
+        return None;
+    }
+    value.first().copied()
+}
+
+/// Lets the context see the failure: if it means that the device is lost, that is remembered.
+fn note_failure(entered: &Entered<'_>, result: CUresult) {
+    let function = Function::cuPointerGetAttribute;
+    if let Err(error) = entered.check(function, result, "observing a region") {
+        tracing::debug!(%error, "the driver gave no answer");
+    }
+}

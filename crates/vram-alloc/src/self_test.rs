@@ -1,0 +1,116 @@
+//! Known answers: a device that computes SHA-256 wrongly must not be believed to measure.
+
+use crate::kernels::{HashStart, Kernels, message_row};
+use crate::region::OpenRegion;
+use crate::size::len_u64;
+use crate::stream::Stream;
+use crate::{Error, Result};
+
+/// Messages of FIPS 180-2, appendix B, and their digests; the third is padded over two blocks.
+const MESSAGES: [(&str, &[u8], &str); 3] = [
+    (
+        "the empty message",
+        b"",
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    ),
+    (
+        "\"abc\"",
+        b"abc",
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+    ),
+    (
+        "the 448-bit message",
+        b"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+        "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1",
+    ),
+];
+
+/// SHA-256 of 4096 zero bytes.
+const ZERO_BLOCK: &str = "ad7facb2586fc6e966c004d7d1d16b024f5805ff7cb47c7a85dabd8b48892ca7";
+
+/// Bytes of scratch that [`Kernels::self_test`] needs in each of its two regions.
+pub const SELF_TEST_SCRATCH: u64 = 8192;
+
+impl Kernels {
+    /// Runs each kernel on known answers, as FIPS 140-3 has modules do before they are used.
+    ///
+    /// `input` and `output` are scratch of [`SELF_TEST_SCRATCH`] bytes each; what they hold is lost.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SelfTest`] names the first known answer that didn't come out; otherwise as
+    /// [`hash_blocks`](Self::hash_blocks).
+    pub fn self_test(
+        &self,
+        stream: &Stream,
+        input: &mut OpenRegion,
+        output: &mut OpenRegion,
+    ) -> Result<()> {
+        self.test_messages(stream, input, output)?;
+        self.test_block(stream, input, output)
+    }
+
+    fn test_messages(
+        &self,
+        stream: &Stream,
+        input: &mut OpenRegion,
+        output: &mut OpenRegion,
+    ) -> Result<()> {
+        // The table first, then the messages one after the other.
+        const TABLE: u64 = 16 * 3;
+        let mut bytes = Vec::new();
+        let mut text = Vec::new();
+        for (_, message, _) in MESSAGES {
+            let (start, length) = (len_u64(&text), len_u64(message));
+            bytes.extend_from_slice(&message_row(start, length));
+            text.extend_from_slice(message);
+        }
+        let text_len = len_u64(&text);
+        bytes.append(&mut text);
+        input.write(0, &bytes)?;
+        output.write(0, &[0xa5; 32 * 3])?;
+        let (table, data) = (input.span(0, TABLE)?, input.span(TABLE, text_len)?);
+        self.hash_messages(stream, data, table, &mut output.span_mut(0, 32 * 3)?)?;
+        stream.synchronize()?;
+        let mut digests = [0; 32 * 3];
+        output.read_back(0, &mut digests)?;
+        for ((vector, _, expected), digest) in MESSAGES.iter().zip(digests.chunks_exact(32)) {
+            compare(vector, digest, expected)?;
+        }
+        Ok(())
+    }
+
+    fn test_block(
+        &self,
+        stream: &Stream,
+        input: &mut OpenRegion,
+        output: &mut OpenRegion,
+    ) -> Result<()> {
+        let vector = "a block of zeros";
+        // One whole block, and one that is padded up to the same bytes.
+        input.write(0, &[0; 4097])?;
+        output.write(0, &[0xa5; 64])?;
+        let mut digests = output.span_mut(0, 64)?;
+        self.hash_blocks(
+            stream,
+            input.span(0, 4097)?,
+            0,
+            HashStart::default(),
+            &mut digests,
+        )?;
+        stream.synchronize()?;
+        let mut both = [0; 64];
+        output.read_back(0, &mut both)?;
+        both.chunks_exact(32)
+            .try_for_each(|digest| compare(vector, digest, ZERO_BLOCK))
+    }
+}
+
+fn compare(vector: &'static str, digest: &[u8], expected: &str) -> Result<()> {
+    let shown: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    if shown == expected {
+        Ok(())
+    } else {
+        Err(Error::SelfTest { vector })
+    }
+}

@@ -1,0 +1,345 @@
+//! Pinned staging: the only host memory that weights pass through, bounded and wiped.
+
+use core::ffi::c_void;
+use core::fmt;
+use core::ops::Deref;
+use core::ptr::NonNull;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use vram_sys::Function;
+
+use crate::context::Context;
+use crate::region::OpenRegion;
+use crate::size;
+use crate::stream::{Event, Stream};
+use crate::{Device, Error, Result};
+
+/// A ring of pinned buffers (`cuMemHostAlloc`) that copies to the device go through, some while
+/// others are being filled.
+///
+/// Pinning is slow, about 0.6 s per GiB, so a ring is small and made once. [`wipe`](Self::wipe) it
+/// after each use; a buffer that is dropped is wiped too.
+///
+/// ```
+/// # use vram_alloc::{Allocator, AllocatorConfig, Platform, StagingRing};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let machine = vram_sim::Machine::builder().device(vram_sim::DeviceModel::h100()).build()?;
+/// # let device = Platform::with_driver(machine.driver())?.open(0)?;
+/// # let mut region = Allocator::new(&device, AllocatorConfig::default())?.allocate(6)?;
+/// let mut ring = StagingRing::new(&device, 2, 4096)?;
+/// for (offset, piece) in [(0, b"wei"), (3, b"ght")] {
+///     let mut buffer = ring.acquire()?;
+///     buffer.bytes_mut()[..3].copy_from_slice(piece);
+///     let sent = ring.send(buffer, 3, &mut region, offset)?;
+///     assert_eq!(*sent, *piece); // still readable, while it is being copied
+///     ring.give_back(sent);
+/// }
+/// ring.wipe()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct StagingRing {
+    /// Buffers that nobody holds, the one sent longest ago first.
+    idle: VecDeque<Buffer>,
+    buffers: usize,
+    buffer_len: usize,
+    stream: Stream,
+}
+
+/// One pinned buffer.
+struct Buffer {
+    context: Arc<Context>,
+    memory: NonNull<u8>,
+    len: usize,
+    /// How much of it may hold weights: all that was given out since the last wipe.
+    filled: usize,
+    /// Passed once the last copy out of the buffer is done.
+    copied: Event,
+}
+
+// SAFETY: the buffer owns its memory alone; nothing about it belongs to a thread.
+unsafe impl Send for Buffer {}
+// SAFETY: a shared buffer is only read.
+unsafe impl Sync for Buffer {}
+
+impl StagingRing {
+    /// A ring of `buffers` pinned buffers of `len` bytes each.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadSetting`] for less than 2 buffers or empty ones; [`Error::Driver`] if the host
+    /// has no memory to pin.
+    pub fn new(device: &Device, buffers: usize, len: usize) -> Result<Self> {
+        if buffers < 2 {
+            let value = u64::try_from(buffers).unwrap_or(u64::MAX);
+            let expected = "2 or more, so that one is filled while another is copied";
+            return Err(Error::BadSetting {
+                setting: "the number of buffers",
+                value,
+                expected,
+            });
+        }
+        if len == 0 {
+            let expected = "1 byte or more";
+            return Err(Error::BadSetting {
+                setting: "the buffer length",
+                value: 0,
+                expected,
+            });
+        }
+        let stream = Stream::new(device)?;
+        let idle = (0..buffers)
+            .map(|_| Buffer::new(device, len))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            idle,
+            buffers,
+            buffer_len: len,
+            stream,
+        })
+    }
+
+    /// Bytes in each buffer.
+    #[must_use]
+    pub const fn buffer_len(&self) -> usize {
+        self.buffer_len
+    }
+
+    /// Bytes pinned in all.
+    #[must_use]
+    pub const fn pinned(&self) -> usize {
+        self.buffers.saturating_mul(self.buffer_len)
+    }
+
+    /// The stream that the copies are on.
+    #[must_use]
+    pub const fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// A buffer to be filled: the one sent longest ago, once its copy is done.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadSetting`] if all buffers are out; [`Error::DeviceLost`].
+    pub fn acquire(&mut self) -> Result<StagingBuffer> {
+        let mut buffer = self.idle.pop_front().ok_or(Error::BadSetting {
+            setting: "the number of buffers held at a time",
+            value: u64::try_from(self.buffers).unwrap_or(u64::MAX),
+            expected: "less than the ring has; give one back first",
+        })?;
+        if let Err(error) = buffer.copied.synchronize() {
+            self.idle.push_back(buffer);
+            return Err(error);
+        }
+        buffer.filled = buffer.len;
+        Ok(StagingBuffer { buffer })
+    }
+
+    /// Starts copying the first `len` bytes of a buffer to the region, and leaves them readable
+    /// meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfBounds`] for more bytes than the buffer has or a range that leaves the region;
+    /// [`Error::WrongDevice`]; [`Error::Driver`], [`Error::DeviceLost`]. The buffer is back in the
+    /// ring then.
+    pub fn send(
+        &mut self,
+        buffer: StagingBuffer,
+        len: usize,
+        region: &mut OpenRegion,
+        offset: u64,
+    ) -> Result<Sent> {
+        let buffer = buffer.buffer;
+        match self.enqueue(&buffer, len, region, offset) {
+            Ok(()) => Ok(Sent { buffer, len }),
+            Err(error) => {
+                self.idle.push_back(buffer);
+                Err(error)
+            }
+        }
+    }
+
+    /// Returns a buffer whose bytes nobody reads any more. Its copy may still be under way.
+    pub fn give_back(&mut self, sent: Sent) {
+        self.idle.push_back(sent.buffer);
+    }
+
+    /// Waits for every copy.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DeviceLost`].
+    pub fn drain(&self) -> Result<()> {
+        self.stream.synchronize()
+    }
+
+    /// Waits for every copy and overwrites the buffers with zeros.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DeviceLost`]; the buffers are overwritten all the same.
+    pub fn wipe(&mut self) -> Result<()> {
+        let drained = self.drain();
+        self.idle.iter_mut().for_each(Buffer::wipe);
+        drained
+    }
+
+    fn enqueue(
+        &self,
+        buffer: &Buffer,
+        len: usize,
+        region: &mut OpenRegion,
+        offset: u64,
+    ) -> Result<()> {
+        let operation = "an upload";
+        let wide = u64::try_from(len).unwrap_or(u64::MAX);
+        size::check_range(operation, 0, wide, size::len_u64(buffer.bytes()))?;
+        self.stream
+            .same_context(region.device().context(), operation)?;
+        self.stream.same_context(&buffer.context, operation)?;
+        let to = region.span_mut(offset, wide)?.address();
+        if len > 0 {
+            let entered = buffer.context.enter()?;
+            // SAFETY: both ranges were checked above. The source stays as it is until the event
+            // recorded below has passed: a buffer is given out for writing, wiped or freed only
+            // after that.
+            let result = unsafe {
+                (entered.table().cuMemcpyHtoDAsync_v2)(
+                    to,
+                    buffer.memory.as_ptr().cast_const().cast(),
+                    len,
+                    self.stream.raw(),
+                )
+            };
+            entered.check(
+                Function::cuMemcpyHtoDAsync_v2,
+                result,
+                "copying to the device",
+            )?;
+        }
+        self.stream.record(&buffer.copied).or_else(|error| {
+            // Without the mark, only the stream itself can tell when the copy is done.
+            self.stream.settle()?;
+            Err(error)
+        })
+    }
+}
+
+impl Buffer {
+    fn new(device: &Device, len: usize) -> Result<Self> {
+        let copied = Event::new(device)?;
+        let context = Arc::clone(device.context());
+        let mut raw: *mut c_void = core::ptr::null_mut();
+        let entered = context.enter()?;
+        // SAFETY: the driver writes one pointer. No flags: not mapped into the device's addresses.
+        let result = unsafe { (entered.table().cuMemHostAlloc)(&raw mut raw, len, 0) };
+        entered.check(Function::cuMemHostAlloc, result, "pinning host memory")?;
+        drop(entered);
+        let memory = NonNull::new(raw.cast::<u8>()).ok_or_else(|| Error::Driver {
+            function: Function::cuMemHostAlloc,
+            name: "a null pointer".to_owned(),
+            code: 0,
+            doing: "pinning host memory",
+        })?;
+        // SAFETY: the driver gave `len` writable bytes there. Zeroing also initialises them, which
+        // every slice made of them relies on.
+        unsafe { memory.as_ptr().write_bytes(0, len) };
+        Ok(Self {
+            context,
+            memory,
+            len,
+            filled: 0,
+            copied,
+        })
+    }
+
+    const fn bytes(&self) -> &[u8] {
+        // SAFETY: `len` initialised bytes that this buffer owns, shared for reading only.
+        unsafe { core::slice::from_raw_parts(self.memory.as_ptr(), self.len) }
+    }
+
+    const fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: `len` initialised bytes that this buffer owns and that `&mut self` borrows alone;
+        // the copies out of it have been waited for (`acquire`, `wipe`, drop).
+        unsafe { core::slice::from_raw_parts_mut(self.memory.as_ptr(), self.len) }
+    }
+
+    /// Overwrites what was filled since the last wipe.
+    ///
+    /// The stores can't be optimised away: the memory is the driver's, and its address goes back
+    /// to the driver, which may read it for all the compiler knows.
+    fn wipe(&mut self) {
+        let filled = core::mem::take(&mut self.filled);
+        self.bytes_mut()
+            .get_mut(..filled)
+            .unwrap_or_default()
+            .fill(0);
+        core::hint::black_box(self.memory);
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if let Err(error) = self.copied.synchronize() {
+            tracing::warn!(%error, "staging is wiped without waiting for its copy");
+        }
+        self.wipe();
+        let released = self.context.enter_even_if_lost().and_then(|entered| {
+            // SAFETY: this value owns the memory and drops it once; the copies out of it have been
+            // waited for, and the driver waits too.
+            let result = unsafe { (entered.table().cuMemFreeHost)(self.memory.as_ptr().cast()) };
+            entered.check(Function::cuMemFreeHost, result, "unpinning host memory")
+        });
+        if let Err(error) = released {
+            self.context.release_failed("pinned host memory", &error);
+        }
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buffer")
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A buffer that nothing is being copied from: fill it, then [`send`](StagingRing::send) it.
+#[derive(Debug)]
+pub struct StagingBuffer {
+    buffer: Buffer,
+}
+
+impl StagingBuffer {
+    /// The bytes, to be filled.
+    pub const fn bytes_mut(&mut self) -> &mut [u8] {
+        self.buffer.bytes_mut()
+    }
+}
+
+/// A buffer on its way to the device. It reads as the bytes that were sent, for hashing;
+/// [`give_back`](StagingRing::give_back) it afterwards.
+pub struct Sent {
+    buffer: Buffer,
+    len: usize,
+}
+
+impl Deref for Sent {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.buffer.bytes().get(..self.len).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sent")
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,9 @@
+//! The policy from the outside: what each check answers, that each refuses alone, that a worse
+//! fact never improves a verdict, and how a report looks as JSON.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+mod checks;
+mod golden;
+mod monotonic;
+mod subjects;

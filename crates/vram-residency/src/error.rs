@@ -1,0 +1,339 @@
+//! Everything that can be refused or go wrong, the layers' errors within.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use vram_alloc::Bytes;
+use vram_policy::Refusal;
+use vram_seal::{ShardId, VerityDigest};
+
+use crate::model::ModelError;
+use crate::verification::Difference;
+
+/// The result of this crate's operations.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why something was refused or failed.
+///
+/// Each message says what was refused, the value, the limit and what to do. None holds an address,
+/// a key or a weight.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The device or its memory.
+    #[error(transparent)]
+    Memory(#[from] vram_alloc::Error),
+    /// An identifier, a key, a record or a tag.
+    #[error(transparent)]
+    Seal(#[from] vram_seal::Error),
+    /// A model file's header.
+    #[error("{}: {source}", path.display())]
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ModelError,
+    },
+    /// The device or the region is not what the policy asks for.
+    #[error(transparent)]
+    Policy(#[from] Refusal),
+    /// A simulated device, which was not asked for.
+    #[error(
+        "device {device} is simulated: what it holds is in host memory. Use a GPU, or allow the \
+         simulation by name (ManagerBuilder::allow_simulated)"
+    )]
+    Simulated {
+        /// The simulated device's name.
+        device: String,
+    },
+    /// No key to sign with.
+    #[error("there is no key: give the builder a token or a seal key")]
+    NoKey,
+    /// A shard of no bytes.
+    #[error("{shard} has 0 bytes: there is nothing to seal. The smallest shard is 1 byte")]
+    Empty {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// A shard over the configured maximum.
+    #[error(
+        "{shard} has {size}, over the maximum of {limit}. Raise max_shard_size, or split the model"
+    )]
+    TooLarge {
+        /// The shard.
+        shard: ShardId,
+        /// Its size.
+        size: Bytes,
+        /// The configured maximum.
+        limit: Bytes,
+    },
+    /// A shard of this id is sealed already.
+    #[error("{shard} is sealed already: drop that shard first, or choose another id")]
+    Duplicate {
+        /// The id.
+        shard: ShardId,
+    },
+    /// A file that can't be read.
+    #[error("{}: {doing} failed: {source}", path.display())]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was attempted.
+        doing: &'static str,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// Something other than a regular file.
+    #[error("{} is {found}; give a regular file, or a folder of *.safetensors and *.gguf files", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// What is there.
+        found: &'static str,
+    },
+    /// A folder with nothing to seal.
+    #[error("{} holds no *.safetensors or *.gguf file", path.display())]
+    NoModels {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A reader that failed.
+    #[error("reading {shard} failed after {read} of {size} bytes: {source}")]
+    Read {
+        /// The shard.
+        shard: ShardId,
+        /// Bytes read so far.
+        read: u64,
+        /// Bytes promised.
+        size: u64,
+        /// The reader's error.
+        source: std::io::Error,
+    },
+    /// Fewer or more bytes than were promised.
+    #[error(
+        "{shard} changed while it was read: {}. Seal a file that nobody is writing",
+        changed(*read, *size)
+    )]
+    Changed {
+        /// The shard.
+        shard: ShardId,
+        /// Bytes that came; more than promised counts as one more.
+        read: u64,
+        /// Bytes promised.
+        size: u64,
+    },
+    /// The bytes are not those that were expected.
+    #[error(
+        "{shard} is not what was expected: its {kind} digest is {found}, expected {expected}. \
+         Nothing was sealed; get the right file"
+    )]
+    Unexpected {
+        /// The shard.
+        shard: ShardId,
+        /// Which digest: content or verity.
+        kind: &'static str,
+        /// What the bytes have.
+        found: String,
+        /// What the caller expected.
+        expected: String,
+    },
+    /// The device doesn't hold what was sent.
+    #[error(
+        "{shard} did not arrive whole: the device measures {measured}, the host sent {sent}. Nothing \
+         was sealed; suspect the link or the memory, and try another device"
+    )]
+    UploadCorrupted {
+        /// The shard.
+        shard: ShardId,
+        /// What the device measures.
+        measured: VerityDigest,
+        /// What the host hashed.
+        sent: VerityDigest,
+    },
+    /// The record is not the one that was sealed.
+    #[error("the seal of {shard} is broken: {source}. Its bytes are not to be used")]
+    SealBroken {
+        /// The shard.
+        shard: ShardId,
+        /// What the tag says.
+        source: vram_seal::Error,
+    },
+    /// A record that describes another region than the one it was presented with.
+    #[error("the record presented for {shard} is of {presented}: not the same seal")]
+    WrongRecord {
+        /// The shard.
+        shard: ShardId,
+        /// The shard that the record names.
+        presented: ShardId,
+    },
+    /// The bytes in device memory have changed.
+    #[error("{shard} has changed in device memory: {difference}. Its bytes are not to be used")]
+    Tampered {
+        /// The shard.
+        shard: ShardId,
+        /// Where.
+        difference: Difference,
+    },
+    /// A seal that is older than the configured maximum.
+    #[error(
+        "the seal of {shard} is {} old, over the maximum of {}. Seal it again",
+        seconds(*age),
+        seconds(*limit)
+    )]
+    Expired {
+        /// The shard.
+        shard: ShardId,
+        /// Its age.
+        age: Duration,
+        /// The configured maximum.
+        limit: Duration,
+    },
+    /// A seal from the future.
+    #[error(
+        "the seal of {shard} is dated {} ahead of the clock: the clock was set back, or the record \
+         is not what it says",
+        seconds(*ahead)
+    )]
+    FromTheFuture {
+        /// The shard.
+        shard: ShardId,
+        /// How far ahead.
+        ahead: Duration,
+    },
+    /// The manager has stopped.
+    #[error("the manager has stopped ({reason}) and will neither seal nor permit anything more")]
+    Stopped {
+        /// Why.
+        reason: String,
+    },
+    /// A shard of another manager.
+    #[error("{shard} was not sealed by this manager; verify it with the one that did")]
+    Foreign {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// A tensor that the shard doesn't have.
+    #[error("{shard} has no tensor named {name:?}{}", with_table(*tensors))]
+    NoSuchTensor {
+        /// The shard.
+        shard: ShardId,
+        /// The name asked for.
+        name: String,
+        /// How many tensors it has.
+        tensors: usize,
+    },
+    /// The system gave no random bytes or no time.
+    #[error("the system has no {what}: {source}")]
+    System {
+        /// What is missing.
+        what: &'static str,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Error {
+    /// Whether the same call may succeed later with nothing repaired in between.
+    #[must_use]
+    pub fn is_retriable(&self) -> bool {
+        match self {
+            Self::Memory(error) => error.is_retriable(),
+            Self::Seal(error) => error.is_retriable(),
+            Self::Model { source, .. } => source.is_retriable(),
+            Self::Policy(refusal) => refusal.is_retriable(),
+            Self::Changed { .. } => true,
+            Self::Simulated { .. }
+            | Self::NoKey
+            | Self::Empty { .. }
+            | Self::TooLarge { .. }
+            | Self::Duplicate { .. }
+            | Self::File { .. }
+            | Self::NotAFile { .. }
+            | Self::NoModels { .. }
+            | Self::Read { .. }
+            | Self::Unexpected { .. }
+            | Self::UploadCorrupted { .. }
+            | Self::SealBroken { .. }
+            | Self::WrongRecord { .. }
+            | Self::Tampered { .. }
+            | Self::Expired { .. }
+            | Self::FromTheFuture { .. }
+            | Self::Stopped { .. }
+            | Self::Foreign { .. }
+            | Self::NoSuchTensor { .. }
+            | Self::System { .. } => false,
+        }
+    }
+
+    /// Whether the manager, or the device, can't be used any further. A manager that meets such an
+    /// error has stopped.
+    #[must_use]
+    pub fn is_fatal(&self) -> bool {
+        match self {
+            Self::Memory(error) => error.is_fatal(),
+            Self::Seal(error) => error.is_fatal(),
+            Self::Model { source, .. } => source.is_fatal(),
+            Self::Policy(refusal) => refusal.is_fatal(),
+            Self::UploadCorrupted { .. }
+            | Self::SealBroken { .. }
+            | Self::WrongRecord { .. }
+            | Self::Tampered { .. }
+            | Self::FromTheFuture { .. }
+            | Self::Stopped { .. } => true,
+            Self::Simulated { .. }
+            | Self::NoKey
+            | Self::Empty { .. }
+            | Self::TooLarge { .. }
+            | Self::Duplicate { .. }
+            | Self::File { .. }
+            | Self::NotAFile { .. }
+            | Self::NoModels { .. }
+            | Self::Read { .. }
+            | Self::Changed { .. }
+            | Self::Unexpected { .. }
+            | Self::Expired { .. }
+            | Self::Foreign { .. }
+            | Self::NoSuchTensor { .. }
+            | Self::System { .. } => false,
+        }
+    }
+
+    /// Whether bytes or a record are not what they were: what an auditor must hear of.
+    #[must_use]
+    pub const fn is_integrity_failure(&self) -> bool {
+        matches!(
+            self,
+            Self::UploadCorrupted { .. }
+                | Self::SealBroken { .. }
+                | Self::WrongRecord { .. }
+                | Self::Tampered { .. }
+                | Self::Unexpected { .. }
+                | Self::FromTheFuture { .. }
+        )
+    }
+
+    /// Whether the policy refused.
+    #[must_use]
+    pub const fn is_policy_refusal(&self) -> bool {
+        matches!(self, Self::Policy(_) | Self::Simulated { .. })
+    }
+}
+
+fn changed(read: u64, size: u64) -> String {
+    match read.cmp(&size) {
+        std::cmp::Ordering::Less => format!("it ended after {read} of {size} bytes"),
+        std::cmp::Ordering::Equal => format!("its {size} bytes are not those it had at first"),
+        std::cmp::Ordering::Greater => format!("it grew past {size} bytes"),
+    }
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{}.{:03} s", duration.as_secs(), duration.subsec_millis())
+}
+
+fn with_table(tensors: usize) -> String {
+    if tensors == 0 {
+        return "; it is sealed as plain bytes, with no tensor table".to_owned();
+    }
+    format!("; it has {tensors} others")
+}

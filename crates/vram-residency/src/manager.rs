@@ -1,0 +1,254 @@
+//! The manager: one device, one key, the shards sealed there, and whether it may go on.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use vram_alloc::{Allocator, Capacity, DeviceProperties, StagingRing};
+use vram_policy::{Policy, Report};
+use vram_seal::{DeviceId, SealKey, ShardId};
+
+use crate::builder::ManagerBuilder;
+use crate::clock::Clock;
+use crate::event::{Event, Observer};
+use crate::measurer::Measurer;
+use crate::{Error, Result};
+
+/// Seals weights into one device's memory and verifies them there.
+///
+/// Cheap to clone; clones are the same manager. All its operations may be called from several
+/// threads at once.
+///
+/// It stops at the first failed verification, policy violation or loss of the device, and says so
+/// from then on: it seals nothing and permits nothing more. Its shards can still be
+/// [inspected](Self::inspect), and are wiped as they are dropped. What to do next is for the
+/// operator to decide, with a new process.
+#[derive(Clone)]
+pub struct Manager {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) settings: Settings,
+    /// One measurement at a time: each keeps the whole device busy.
+    measurer: Mutex<Measurer>,
+    /// Staging that no seal uses at present; each is wiped.
+    rings: Mutex<Vec<StagingRing>>,
+    /// Ids of shards that are sealed, or being sealed.
+    live: Mutex<BTreeSet<ShardId>>,
+    stopped: OnceLock<String>,
+}
+
+/// What a manager is made of.
+pub(crate) struct Settings {
+    pub(crate) allocator: Allocator,
+    pub(crate) device_id: DeviceId,
+    pub(crate) device_report: Report,
+    pub(crate) policy: Policy,
+    pub(crate) key: SealKey,
+    pub(crate) max_shard_size: u64,
+    pub(crate) max_age: Option<Duration>,
+    pub(crate) staging_buffers: usize,
+    pub(crate) staging_buffer_len: usize,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observers: Vec<Arc<dyn Observer>>,
+}
+
+impl Manager {
+    /// Configures a manager.
+    pub fn builder() -> ManagerBuilder {
+        ManagerBuilder::new()
+    }
+
+    pub(crate) fn new(settings: Settings, measurer: Measurer) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                settings,
+                measurer: Mutex::new(measurer),
+                rings: Mutex::default(),
+                live: Mutex::default(),
+                stopped: OnceLock::new(),
+            }),
+        }
+    }
+
+    /// The device, as the driver described it.
+    #[must_use]
+    pub fn device(&self) -> &DeviceProperties {
+        self.inner.settings.allocator.device().properties()
+    }
+
+    /// The device's identity, as seal records have it.
+    #[must_use]
+    pub fn device_id(&self) -> DeviceId {
+        self.inner.settings.device_id
+    }
+
+    /// What the policy found when the device was opened.
+    #[must_use]
+    pub fn device_report(&self) -> &Report {
+        &self.inner.settings.device_report
+    }
+
+    /// The device's memory, and the shards' part in it, at one moment.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Memory`] if the driver won't say.
+    pub fn capacity(&self) -> Result<Capacity> {
+        Ok(self.inner.settings.allocator.capacity()?)
+    }
+
+    /// The ids of the shards that are sealed, or being sealed, in order.
+    #[must_use]
+    pub fn shard_ids(&self) -> Vec<ShardId> {
+        lock(&self.inner.live).iter().cloned().collect()
+    }
+
+    /// Why the manager has stopped, if it has.
+    #[must_use]
+    pub fn stop_reason(&self) -> Option<&str> {
+        self.inner.stopped.get().map(String::as_str)
+    }
+
+    /// Stops the manager: nothing more is sealed or permitted, for good. The first reason counts.
+    pub fn stop(&self, reason: &str) {
+        self.inner.stopped.get_or_init(|| {
+            tracing::error!(reason, "the manager has stopped");
+            reason.to_owned()
+        });
+    }
+
+    pub(crate) fn require_running(&self) -> Result<()> {
+        self.stop_reason()
+            .map_or(Ok(()), |_| Err(self.stopped_error()))
+    }
+
+    pub(crate) fn stopped_error(&self) -> Error {
+        Error::Stopped {
+            reason: self.stop_reason().unwrap_or("the shard is gone").to_owned(),
+        }
+    }
+
+    /// Stops if the error is one that nothing should go on after.
+    pub(crate) fn stop_if_fatal(&self, error: &Error) {
+        if error.is_fatal() {
+            self.stop(&error.to_string());
+        }
+    }
+
+    pub(crate) fn tell(&self, event: &Event<'_>) {
+        self.inner
+            .settings
+            .observers
+            .iter()
+            .for_each(|observer| observer.on_event(event));
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    pub(crate) fn measurer(&self) -> MutexGuard<'_, Measurer> {
+        lock(&self.inner.measurer)
+    }
+
+    pub(crate) fn now(&self) -> Result<Duration> {
+        self.inner.settings.clock.now()
+    }
+
+    /// Reserves an id for a shard that is being sealed.
+    pub(crate) fn claim(&self, id: &ShardId) -> Result<Claim<'_>> {
+        if !lock(&self.inner.live).insert(id.clone()) {
+            return Err(Error::Duplicate { shard: id.clone() });
+        }
+        Ok(Claim {
+            manager: self,
+            id: Some(id.clone()),
+        })
+    }
+
+    pub(crate) fn forget(&self, id: &ShardId) {
+        lock(&self.inner.live).remove(id);
+    }
+
+    /// Staging for one seal: what an earlier one left, or new.
+    pub(crate) fn staging(&self) -> Result<Staging<'_>> {
+        let idle = lock(&self.inner.rings).pop();
+        let ring = match idle {
+            Some(ring) => ring,
+            None => {
+                let settings = self.settings();
+                let (buffers, len) = (settings.staging_buffers, settings.staging_buffer_len);
+                StagingRing::new(settings.allocator.device(), buffers, len)?
+            }
+        };
+        Ok(Staging {
+            manager: self,
+            ring: Some(ring),
+        })
+    }
+}
+
+impl fmt::Debug for Manager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Manager")
+            .field("device", self.settings().allocator.device())
+            .field("stopped", &self.stop_reason())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the lock protects is whole at every moment at which a panic could strike.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An id held while its shard is being sealed; given up if that fails.
+pub(crate) struct Claim<'a> {
+    manager: &'a Manager,
+    id: Option<ShardId>,
+}
+
+impl Claim<'_> {
+    /// The shard is sealed: it holds the id from here on.
+    pub(crate) fn pass_on(mut self) {
+        self.id = None;
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        if let Some(id) = &self.id {
+            self.manager.forget(id);
+        }
+    }
+}
+
+/// Staging in use by one seal. It is wiped and goes back to the manager, however the seal ends.
+pub(crate) struct Staging<'a> {
+    manager: &'a Manager,
+    ring: Option<StagingRing>,
+}
+
+impl Staging<'_> {
+    pub(crate) fn ring(&mut self) -> Result<&mut StagingRing> {
+        self.ring.as_mut().ok_or_else(|| Error::Stopped {
+            reason: "staging is gone".to_owned(),
+        })
+    }
+}
+
+impl Drop for Staging<'_> {
+    fn drop(&mut self) {
+        let Some(mut ring) = self.ring.take() else {
+            return;
+        };
+        match ring.wipe() {
+            Ok(()) => lock(&self.manager.inner.rings).push(ring),
+            // Dropped, which wipes it as well.
+            Err(error) => tracing::warn!(%error, "staging is not used again"),
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! How far a seal has come, for whoever waits for it.
+
+use std::fmt;
+
+/// What is being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Reading, hashing and copying to the device, all at once.
+    Upload,
+    /// Measuring on the device.
+    Measure,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Upload => "upload",
+            Self::Measure => "measure",
+        })
+    }
+}
+
+/// Hears how far a seal has come.
+pub trait Progress: Send + Sync {
+    /// `done` of `total` bytes have been through `stage`.
+    fn advanced(&self, stage: Stage, done: u64, total: u64);
+}
+
+/// Nobody waits.
+pub(crate) struct Silent;
+
+impl Progress for Silent {
+    fn advanced(&self, _: Stage, _: u64, _: u64) {}
+}

@@ -1,0 +1,246 @@
+//! Verifying: is the shard still what was sealed, where it was sealed?
+
+use std::time::{Duration, Instant};
+
+use vram_alloc::{FrozenRegion, MemoryKind, RegionObservation};
+use vram_policy::{RegionFacts, Report};
+use vram_seal::{Salt, SealRecord, SealedRecord, ShardId};
+
+use crate::event::Event;
+use crate::manager::Manager;
+use crate::permit::ExecutionPermit;
+use crate::progress::Silent;
+use crate::shard::SealedShard;
+use crate::verification::{Difference, VerificationReport};
+use crate::{Error, Result};
+
+/// A shard that was verified: the permit to use it, and what was seen.
+#[derive(Debug)]
+#[non_exhaustive]
+#[must_use = "the permit within is what the address is given out for"]
+pub struct Verified<'shard> {
+    /// What gives access to the weights.
+    pub permit: ExecutionPermit<'shard>,
+    /// What was seen.
+    pub report: VerificationReport,
+}
+
+/// What verifying several shards found, each on its own.
+#[derive(Debug)]
+#[must_use = "a shard may have failed"]
+pub struct SetVerification<'shard> {
+    outcomes: Vec<(&'shard SealedShard, Result<VerificationReport>)>,
+}
+
+impl<'shard> SetVerification<'shard> {
+    /// Each shard with what was found, in the order they were given.
+    #[must_use]
+    pub fn outcomes(&self) -> &[(&'shard SealedShard, Result<VerificationReport>)] {
+        &self.outcomes
+    }
+
+    /// Whether every shard is as it was sealed.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.outcomes.iter().all(|(_, outcome)| outcome.is_ok())
+    }
+
+    /// The permits, if every shard passed: a model with one bad shard is a bad model.
+    ///
+    /// # Errors
+    ///
+    /// The first failure.
+    pub fn into_permits(self) -> Result<Vec<ExecutionPermit<'shard>>> {
+        let permit =
+            |(shard, outcome): (_, Result<_>)| outcome.map(|_| ExecutionPermit::new(shard));
+        self.outcomes.into_iter().map(permit).collect()
+    }
+}
+
+impl Manager {
+    /// Verifies a shard: its record's tag, what the driver says of its region, and its bytes,
+    /// measured where they lie. No weight leaves the device.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SealBroken`], [`Error::Tampered`], [`Error::Policy`] and a lost device stop the
+    /// manager; [`Error::Expired`], [`Error::Foreign`] and [`Error::Stopped`] refuse.
+    pub fn verify<'shard>(&self, shard: &'shard SealedShard) -> Result<Verified<'shard>> {
+        self.verify_record(shard, shard.sealed_record())
+    }
+
+    /// Verifies a shard against a record that was kept elsewhere, which must be the shard's own.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify); [`Error::WrongRecord`] for the record of another seal.
+    pub fn verify_record<'shard>(
+        &self,
+        shard: &'shard SealedShard,
+        sealed: &SealedRecord,
+    ) -> Result<Verified<'shard>> {
+        self.require_running()?;
+        let report = self.judge(shard, sealed)?;
+        // Another thread's failure may have stopped the manager meanwhile.
+        self.require_running()?;
+        Ok(Verified {
+            permit: ExecutionPermit::new(shard),
+            report,
+        })
+    }
+
+    /// Verifies several shards, all of them, whatever is found on the way.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stopped`] if the manager has stopped already. Failures are in the outcomes.
+    pub fn verify_all<'shard>(
+        &self,
+        shards: impl IntoIterator<Item = &'shard SealedShard>,
+    ) -> Result<SetVerification<'shard>> {
+        self.require_running()?;
+        let judged = |shard: &'shard SealedShard| (shard, self.judge(shard, shard.sealed_record()));
+        Ok(SetVerification {
+            outcomes: shards.into_iter().map(judged).collect(),
+        })
+    }
+
+    /// Looks at a shard as a verification does, and gives no permit: also after the manager has
+    /// stopped, to find out what else is wrong.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify), but for [`Error::Stopped`].
+    pub fn inspect(&self, shard: &SealedShard) -> Result<VerificationReport> {
+        self.judge(shard, shard.sealed_record())
+    }
+
+    fn judge(&self, shard: &SealedShard, sealed: &SealedRecord) -> Result<VerificationReport> {
+        let started = Instant::now();
+        let judged = self.judge_untold(shard, sealed, started);
+        match &judged {
+            Ok(report) => self.tell(&Event::Verified {
+                shard: shard.id(),
+                bytes: shard.size(),
+                duration: report.duration,
+            }),
+            Err(error) => {
+                if let Error::Policy(refusal) = error {
+                    self.tell(&Event::policy_violation(Some(shard.id()), refusal));
+                }
+                let reason = error.to_string();
+                self.tell(&Event::VerificationFailed {
+                    shard: shard.id(),
+                    reason,
+                });
+                self.stop_if_fatal(error);
+            }
+        }
+        judged
+    }
+
+    fn judge_untold(
+        &self,
+        shard: &SealedShard,
+        sealed: &SealedRecord,
+        started: Instant,
+    ) -> Result<VerificationReport> {
+        let broken = |source| Error::SealBroken {
+            shard: shard.id().clone(),
+            source,
+        };
+        let seal = sealed.verify(&self.settings().key).map_err(broken)?;
+        if seal.record() != &shard.sealed_record().record {
+            let (shard, presented) = (shard.id().clone(), seal.record().shard_id.clone());
+            return Err(Error::WrongRecord { shard, presented });
+        }
+        self.require_fresh(seal.record())?;
+        let region = shard.region().ok_or_else(|| self.stopped_error())?;
+        if !region.device().is_same(self.settings().allocator.device()) {
+            return Err(Error::Foreign {
+                shard: shard.id().clone(),
+            });
+        }
+        let policy = self.admit_region(region)?;
+
+        let measuring = Instant::now();
+        let mut measurer = self.measurer();
+        let measured = measurer.measure(region, &Salt::none(), &Silent)?;
+        let measuring = measuring.elapsed();
+        if measured.digest() != seal.record().verity {
+            let leaves_of = |group| measurer.leaves_of(region, group, &Salt::none());
+            let difference = Difference::locate(shard.locator(), measured.groups(), leaves_of)?;
+            return Err(Error::Tampered {
+                shard: shard.id().clone(),
+                difference,
+            });
+        }
+        drop(measurer);
+        Ok(VerificationReport {
+            shard: shard.id().clone(),
+            size: shard.size(),
+            verity: measured.digest(),
+            policy,
+            duration: started.elapsed(),
+            measuring,
+            simulated: shard.is_simulated(),
+        })
+    }
+
+    /// Judges what the driver says of a region now.
+    pub(crate) fn admit_region(&self, region: &FrozenRegion) -> Result<Report> {
+        let facts = self.region_facts(&region.observe()?, region.mapped());
+        let admitted = self.settings().policy.admit_region(&facts)?;
+        Ok(admitted.report().clone())
+    }
+
+    fn region_facts(&self, observed: &RegionObservation, mapped: u64) -> RegionFacts {
+        let index = self.device().index;
+        RegionFacts {
+            memory: observed.memory_type.and_then(memory_kind),
+            device_ordinal: observed.device_ordinal,
+            // An index that is no ordinal is no device's: the check then fails.
+            expected_device_ordinal: i32::try_from(index).unwrap_or(-1),
+            starts_at_region: observed.starts_at_region,
+            reported_size: observed.range_size,
+            expected_size: mapped,
+            managed: observed.managed,
+            host_alias: observed.host_pointer,
+        }
+    }
+
+    fn require_fresh(&self, record: &SealRecord) -> Result<()> {
+        let Some(limit) = self.settings().max_age else {
+            return Ok(());
+        };
+        let sealed = Duration::from_nanos(record.sealed_at_unix_nanos);
+        let now = self.now()?;
+        let shard: &ShardId = &record.shard_id;
+        match now.checked_sub(sealed) {
+            None => {
+                let ahead = sealed.saturating_sub(now);
+                Err(Error::FromTheFuture {
+                    shard: shard.clone(),
+                    ahead,
+                })
+            }
+            Some(age) if age > limit => Err(Error::Expired {
+                shard: shard.clone(),
+                age,
+                limit,
+            }),
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+/// The driver's word, in the policy's terms; a kind that has no term is no answer.
+const fn memory_kind(kind: MemoryKind) -> Option<vram_policy::MemoryKind> {
+    match kind {
+        MemoryKind::Host => Some(vram_policy::MemoryKind::Host),
+        MemoryKind::Device => Some(vram_policy::MemoryKind::Device),
+        MemoryKind::Array => Some(vram_policy::MemoryKind::Array),
+        MemoryKind::Unified => Some(vram_policy::MemoryKind::Unified),
+        _ => None,
+    }
+}

@@ -1,0 +1,15 @@
+//! The crate from outside: standard vectors, the independent tools, and properties over random input.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests compute on known values and fail by panicking"
+)]
+
+mod cavp;
+mod fsverity;
+mod naive;
+mod records;
+mod tree;

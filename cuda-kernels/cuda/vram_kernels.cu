@@ -1,0 +1,182 @@
+// The SHA-256 tree kernels. One thread hashes one block or message from start to end, in registers.
+//
+// Each kernel takes one struct by value (arguments.h). Each reads and writes exactly what src/arguments.rs
+// says of it, whatever the data's length.
+
+#include "arguments.h"
+#include "sha256.cuh"
+
+namespace {
+
+constexpr uint64_t BLOCK_SIZE = 4096;
+constexpr uint32_t CHUNK_SIZE = 64;
+constexpr uint32_t CHUNKS = BLOCK_SIZE / CHUNK_SIZE;
+constexpr uint64_t DIGEST_SIZE = 32;
+
+// A 64-byte chunk as it lies in memory.
+struct Chunk {
+    memory::Words4 quarter[4];
+};
+
+// 16 bytes of which the first `present` are in memory and the rest are zeros.
+VRAM_INLINE memory::Words4 load_partial16(uint64_t address, uint32_t present) {
+    uint32_t words[4];
+#pragma unroll
+    for (uint32_t word = 0; word < 4; ++word) {
+        words[word] = 0;
+#pragma unroll
+        for (uint32_t byte = 0; byte < 4; ++byte) {
+            const uint32_t at = 4 * word + byte;
+            if (at < present) {
+                words[word] |= memory::load1(address + at) << (8 * byte);
+            }
+        }
+    }
+    return memory::Words4{words[0], words[1], words[2], words[3]};
+}
+
+// The chunk at byte `at` of a block that has `present` bytes in memory, the rest being zeros. Of those
+// bytes the first `wide` may be read 16 at a time.
+VRAM_INLINE Chunk load_chunk(uint64_t block, uint32_t at, uint32_t present, uint32_t wide) {
+    Chunk chunk;
+    if (at + CHUNK_SIZE <= wide) {
+#pragma unroll
+        for (uint32_t q = 0; q < 4; ++q) {
+            chunk.quarter[q] = memory::load16(block + at + 16 * q);
+        }
+    } else {
+#pragma unroll
+        for (uint32_t q = 0; q < 4; ++q) {
+            const uint32_t from = at + 16 * q;
+            if (from + 16 <= wide) {
+                chunk.quarter[q] = memory::load16(block + from);
+            } else {
+                chunk.quarter[q] = load_partial16(block + from, from < present ? present - from : 0);
+            }
+        }
+    }
+    return chunk;
+}
+
+// The chunk as SHA-256 reads it: big-endian words.
+VRAM_INLINE sha256::BlockMessage message_of(const Chunk &chunk) {
+    sha256::BlockMessage message;
+#pragma unroll
+    for (uint32_t q = 0; q < 4; ++q) {
+        message.w[4 * q + 0] = memory::swap_bytes(chunk.quarter[q].x);
+        message.w[4 * q + 1] = memory::swap_bytes(chunk.quarter[q].y);
+        message.w[4 * q + 2] = memory::swap_bytes(chunk.quarter[q].z);
+        message.w[4 * q + 3] = memory::swap_bytes(chunk.quarter[q].w);
+    }
+    return message;
+}
+
+// Writes the digest: the state as big-endian words.
+VRAM_INLINE void store_digest(uint64_t address, const sha256::State &s) {
+    const uint32_t words[8] = {
+        memory::swap_bytes(s.a), memory::swap_bytes(s.b), memory::swap_bytes(s.c), memory::swap_bytes(s.d),
+        memory::swap_bytes(s.e), memory::swap_bytes(s.f), memory::swap_bytes(s.g), memory::swap_bytes(s.h)};
+    if (memory::is_aligned16(address)) {
+        memory::store16(address, memory::Words4{words[0], words[1], words[2], words[3]});
+        memory::store16(address + 16, memory::Words4{words[4], words[5], words[6], words[7]});
+    } else {
+#pragma unroll
+        for (uint32_t word = 0; word < 8; ++word) {
+#pragma unroll
+            for (uint32_t byte = 0; byte < 4; ++byte) {
+                memory::store1(address + 4 * word + byte, words[word] >> (8 * byte));
+            }
+        }
+    }
+}
+
+}  // namespace
+
+// Level by level, the fs-verity tree: the digest of every 4096-byte block of a window of the data.
+VRAM_KERNEL(128, 4) vram_sha256_blocks(const Sha256BlocksArgs args) {
+    const uint64_t index = thread_index();
+    if (index >= args.block_count) {
+        return;
+    }
+    // What of this block is data. A block past the end, or an index that wrapped, has none.
+    const uint64_t block = args.first_block + index;
+    const uint64_t whole_blocks = args.data_len / BLOCK_SIZE;
+    uint32_t present = 0;
+    if (block >= index) {
+        if (block < whole_blocks) {
+            present = BLOCK_SIZE;
+        } else if (block == whole_blocks) {
+            present = static_cast<uint32_t>(args.data_len % BLOCK_SIZE);
+        }
+    }
+    const uint64_t address = args.data + block * BLOCK_SIZE;
+    const uint32_t wide = memory::is_aligned16(address) ? present & ~15u : 0;
+
+    sha256::State state = {args.initial_state[0], args.initial_state[1], args.initial_state[2],
+                           args.initial_state[3], args.initial_state[4], args.initial_state[5],
+                           args.initial_state[6], args.initial_state[7]};
+    Chunk next = load_chunk(address, 0, present, wide);
+#pragma unroll 1
+    for (uint32_t chunk = 1; chunk <= CHUNKS; ++chunk) {
+        sha256::BlockMessage message = message_of(next);
+        // Asked for now, needed one compression later: memory's latency hides behind the rounds.
+        if (chunk < CHUNKS) {
+            next = load_chunk(address, chunk * CHUNK_SIZE, present, wide);
+        }
+        sha256::compress(state, message, args.one);
+    }
+    // Every block is padded to the same length, so the last compression's message is a constant.
+    if (args.prefix == VRAM_PREFIX_NONE) {
+        sha256::PaddingMessage<BLOCK_SIZE> padding;
+        sha256::compress(state, padding, args.one);
+    } else {
+        sha256::PaddingMessage<VRAM_PREFIX_SALT_BLOCK + BLOCK_SIZE> padding;
+        sha256::compress(state, padding, args.one);
+    }
+    store_digest(args.digests + index * DIGEST_SIZE, state);
+}
+
+// The SHA-256 of every message of a table: known-answer tests of the device. Simple rather than fast.
+VRAM_KERNEL(128, 4) vram_sha256_messages(const Sha256MessagesArgs args) {
+    const uint64_t index = thread_index();
+    if (index >= args.message_count) {
+        return;
+    }
+    const uint64_t row = args.messages + index * sizeof(Message);
+    const uint64_t offset = memory::load8(row + offsetof(Message, offset));
+    const uint64_t length = memory::load8(row + offsetof(Message, length));
+    const uint64_t digest = args.digests + index * DIGEST_SIZE;
+    if (offset > args.data_len || length > args.data_len - offset) {
+        store_digest(digest, sha256::State{0, 0, 0, 0, 0, 0, 0, 0});
+        return;
+    }
+
+    const uint64_t address = args.data + offset;
+    // The last chunk holds the message's rest, the 1 bit, zeros and the length in bits: 9 bytes at least.
+    const uint64_t rest = length % CHUNK_SIZE;
+    const uint64_t chunks = length / CHUNK_SIZE + (rest + 9 > CHUNK_SIZE ? 2 : 1);
+    sha256::State state = sha256::initial_state();
+#pragma unroll 1
+    for (uint64_t chunk = 0; chunk < chunks; ++chunk) {
+        sha256::BlockMessage message;
+#pragma unroll
+        for (uint32_t word = 0; word < 16; ++word) {
+            message.w[word] = 0;
+#pragma unroll
+            for (uint32_t byte = 0; byte < 4; ++byte) {
+                const uint64_t at = chunk * CHUNK_SIZE + 4 * word + byte;
+                if (at < length) {
+                    message.w[word] |= memory::load1(address + at) << (24 - 8 * byte);
+                } else if (at == length) {
+                    message.w[word] |= 0x80u << (24 - 8 * byte);
+                }
+            }
+        }
+        if (chunk + 1 == chunks) {
+            message.w[14] = static_cast<uint32_t>(length >> 29);
+            message.w[15] = static_cast<uint32_t>(length << 3);
+        }
+        sha256::compress(state, message, args.one);
+    }
+    store_digest(digest, state);
+}
