@@ -246,7 +246,9 @@ impl Drop for Staging<'_> {
             return;
         };
         match ring.wipe() {
-            Ok(()) => lock(&self.manager.inner.rings).push(ring),
+            Ok(()) if ring.is_complete() => lock(&self.manager.inner.rings).push(ring),
+            // A failure kept a buffer, which was wiped as it was dropped.
+            Ok(()) => {}
             // Dropped, which wipes it as well.
             Err(error) => tracing::warn!(%error, "staging is not used again"),
         }

@@ -26,7 +26,7 @@ pub(crate) enum Source<'a> {
 pub(crate) enum Opened<'a> {
     Bytes { rest: &'a [u8] },
     Reader { reader: &'a mut (dyn Read + Send) },
-    File(OpenFile),
+    File(Box<OpenFile>),
 }
 
 /// A file that must stay as it is until it is sealed.
@@ -57,7 +57,7 @@ impl<'a> Source<'a> {
             Self::File { path } => {
                 let file = OpenFile::open(path)?;
                 let len = file.before.len();
-                Ok((Opened::File(file), len))
+                Ok((Opened::File(Box::new(file)), len))
             }
         }
     }
@@ -123,10 +123,8 @@ impl Opened<'_> {
                 }
             }
         }
-        if let Self::File(OpenFile {
-            header: Some(header),
-            ..
-        }) = self
+        if let Self::File(file) = self
+            && let Some(header) = &mut file.header
         {
             header.take_in(buffer);
         }
@@ -157,12 +155,16 @@ impl Opened<'_> {
         if more > 0 {
             return Err(changed(size.saturating_add(1)));
         }
-        if let Self::File(file) = self {
-            if !file.is_unchanged()? {
-                return Err(changed(size));
+        match self {
+            Self::File(file) => {
+                if file.ended_unchanged()? {
+                    Ok(())
+                } else {
+                    Err(changed(size))
+                }
             }
+            Self::Bytes { .. } | Self::Reader { .. } => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -230,7 +232,7 @@ impl OpenFile {
     }
 
     /// Whether the file is the one that was opened, unmodified, and its header the one parsed.
-    fn is_unchanged(self) -> Result<bool> {
+    fn ended_unchanged(self) -> Result<bool> {
         let after = self
             .file
             .metadata()

@@ -34,7 +34,6 @@ pub struct SetVerification<'shard> {
 
 impl<'shard> SetVerification<'shard> {
     /// Each shard with what was found, in the order they were given.
-    #[must_use]
     pub fn outcomes(&self) -> &[(&'shard SealedShard, Result<VerificationReport>)] {
         &self.outcomes
     }

@@ -60,10 +60,8 @@ fn main() {
 
     let same = [0x5a; 32];
     let (mut first, mut last) = (same, same);
-    if let ([head, ..], [.., tail]) = (&mut first, &mut last) {
-        *head ^= 1;
-        *tail ^= 1;
-    }
+    first[0] ^= 1;
+    last[31] ^= 1;
 
     let slices = |value: [u8; 32]| {
         move || {
@@ -108,7 +106,7 @@ fn report(name: &str, samples: u32, first: impl Fn() -> bool, last: impl Fn() ->
     let mut sorted: Vec<f64> = times.iter().map(|(_, nanos)| *nanos).collect();
     sorted.sort_by(f64::total_cmp);
     let bound = sorted
-        .get(sorted.len() / 10 * 9)
+        .get(sorted.len().saturating_mul(9) / 10)
         .copied()
         .unwrap_or(f64::MAX);
     times.retain(|(_, nanos)| *nanos <= bound);
@@ -116,9 +114,9 @@ fn report(name: &str, samples: u32, first: impl Fn() -> bool, last: impl Fn() ->
     let (mut one, mut other) = (Moments::default(), Moments::default());
     for (is_first, nanos) in times {
         if is_first {
-            one.add(nanos)
+            one.add(nanos);
         } else {
-            other.add(nanos)
+            other.add(nanos);
         }
     }
     let t = (one.mean - other.mean) / (one.spread() + other.spread()).sqrt();

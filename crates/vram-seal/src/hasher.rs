@@ -7,7 +7,7 @@ use ring::digest::{Context, SHA256};
 use crate::{
     Digest, Error, Result, Salt,
     digest::to_array,
-    verity::{GROUP_SIZE, LeafPrints, VerityHasher, VerityMeasurement},
+    verity::{GROUP_SIZE, LeafPrints, VerityHasher, VerityMeasurement, count},
     wiped_buffer::WipedBuffer,
 };
 
@@ -97,9 +97,7 @@ impl ShardHasher {
 
     /// Takes in the next bytes.
     pub fn update(&mut self, mut data: &[u8]) {
-        self.size = self
-            .size
-            .saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
+        self.size = self.size.saturating_add(count(data.len()));
         if self.verity.is_none() {
             // The content digest has no groups to wait for.
             return self.hash(data);
@@ -213,7 +211,7 @@ fn side_by_side<A: Send, B: Send>(
 #[must_use]
 pub fn hash_bytes(data: &[u8], plan: HashPlan, salt: &Salt) -> ShardDigests {
     let mut hasher = ShardHasher::new(plan, salt);
-    hasher.size = u64::try_from(data.len()).unwrap_or(u64::MAX);
+    hasher.size = count(data.len());
     hasher.finish_with(data)
 }
 
@@ -231,7 +229,7 @@ pub fn hash_reader(mut reader: impl Read, plan: HashPlan, salt: &Salt) -> Result
     let mut fill = |buffer: &mut WipedBuffer| {
         buffer.clear();
         let result = buffer.fill_from(&mut reader);
-        read = read.saturating_add(u64::try_from(buffer.filled().len()).unwrap_or(u64::MAX));
+        read = read.saturating_add(count(buffer.filled().len()));
         result.map_err(|source| Error::Read { read, source })
     };
 
@@ -243,9 +241,7 @@ pub fn hash_reader(mut reader: impl Read, plan: HashPlan, salt: &Salt) -> Result
         })?;
         std::mem::swap(&mut hashing, &mut reading);
     }
-    hasher.size = hasher
-        .size
-        .saturating_add(u64::try_from(hashing.filled().len()).unwrap_or(u64::MAX));
+    hasher.size = hasher.size.saturating_add(count(hashing.filled().len()));
     Ok(hasher.finish_with(hashing.filled()))
 }
 

@@ -51,3 +51,8 @@ pub(crate) const BLOCK_HASHES: u64 = 128;
 
 /// [`GROUP_SIZE`] as file offsets are counted.
 pub(crate) const GROUP_BYTES: u64 = 524_288;
+
+/// A length in memory, counted as file offsets are: no platform's `usize` is wider than 64 bits.
+pub(crate) fn count(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
+}

@@ -15,6 +15,7 @@ mod source;
 mod types;
 
 use std::io::Read;
+use std::ops::Range;
 
 use self::source::Source;
 use super::ModelHeader;
@@ -132,7 +133,7 @@ impl Claim {
         })
     }
 
-    fn check(self, alignment: u64, data: &std::ops::Range<u64>) -> Result<Tensor, ModelError> {
+    fn check(self, alignment: u64, data: &Range<u64>) -> Result<Tensor, ModelError> {
         let Self {
             name,
             shape,
@@ -168,18 +169,16 @@ impl Claim {
                 alignment,
             });
         }
-        let begin = data.start.saturating_add(offset);
-        let end = begin.saturating_add(size);
-        if end > data.end {
-            return Err(ModelError::OutOfRange {
-                tensor: shown(&name),
-                begin,
-                end,
-                data_begin: data.start,
-                file_len: data.end,
-            });
-        }
-        Ok(Tensor::new(&name, element, shape, begin..end))
+        let begin = data.start.checked_add(offset);
+        let range = begin.and_then(|begin| Some(begin..begin.checked_add(size)?));
+        let range = range.ok_or_else(|| ModelError::OutOfRange {
+            tensor: shown(&name),
+            begin: begin.unwrap_or(u64::MAX),
+            end: u64::MAX,
+            data_begin: data.start,
+            file_len: data.end,
+        })?;
+        Ok(Tensor::new(&name, element, shape, range))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{BLOCK_HASHES, GROUP_BYTES, Shape, VerityMeasurement};
+use super::{BLOCK_HASHES, GROUP_BYTES, Shape, VerityMeasurement, count};
 use crate::{BlockHash, Error, Result};
 
 /// A group's position in the file, counted from 0: bytes `n * 512 KiB` and on.
@@ -124,7 +124,7 @@ impl Locator {
     /// [`Error::PrintCount`] when the prints are of a file of another size.
     pub fn new(measurement: VerityMeasurement, prints: LeafPrints) -> Result<Self> {
         let shape = Shape::new(measurement.size());
-        let (expected, found) = (shape.leaves(), count(&prints.0));
+        let (expected, found) = (shape.leaves(), count(prints.len()));
         if found != expected {
             return Err(Error::PrintCount {
                 size: shape.size(),
@@ -156,7 +156,7 @@ impl Locator {
     /// # Errors
     /// [`Error::GroupCount`] when `measured` is of a file with another number of groups.
     pub fn locate_groups(&self, measured: &[BlockHash]) -> Result<Vec<GroupIndex>> {
-        let (expected, found) = (self.shape.groups(), count(measured));
+        let (expected, found) = (self.shape.groups(), count(measured.len()));
         if found != expected {
             return Err(Error::GroupCount {
                 size: self.shape.size(),
@@ -188,7 +188,7 @@ impl Locator {
                 groups: self.shape.groups(),
             });
         }
-        let (expected, found) = (self.shape.leaves_in_group(group.0), count(measured));
+        let (expected, found) = (self.shape.leaves_in_group(group.0), count(measured.len()));
         if found != expected {
             return Err(Error::LeafCount {
                 group: group.0,
@@ -205,10 +205,6 @@ impl Locator {
             .map(|(block, _)| block)
             .collect())
     }
-}
-
-fn count<T>(items: &[T]) -> u64 {
-    u64::try_from(items.len()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

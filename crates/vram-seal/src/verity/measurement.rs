@@ -1,6 +1,6 @@
 //! From group hashes to the root and the verity digest.
 
-use super::{BlockHasher, Shape};
+use super::{BlockHasher, Shape, count};
 use crate::{BlockHash, Error, Result, Salt, VerityDigest, digest::sha256};
 
 /// What an empty file has as its root.
@@ -65,7 +65,7 @@ pub fn finish_from_groups(
     salt: &Salt,
 ) -> Result<VerityMeasurement> {
     let expected = Shape::new(size).groups();
-    let found = u64::try_from(groups.len()).unwrap_or(u64::MAX);
+    let found = count(groups.len());
     if found != expected {
         return Err(Error::GroupCount {
             size,

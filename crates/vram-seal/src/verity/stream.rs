@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{
-    BLOCK_SIZE, BlockHasher, GROUP_SIZE, HASHES_PER_BLOCK, LeafPrints, VerityMeasurement,
+    BLOCK_SIZE, BlockHasher, GROUP_SIZE, HASHES_PER_BLOCK, LeafPrints, VerityMeasurement, count,
     locate::LeafPrint, measurement,
 };
 use crate::{BlockHash, Salt};
@@ -31,9 +31,7 @@ impl VerityHasher {
     /// Takes in the next whole groups: `data` is a multiple of 512 KiB long, except right before
     /// the end.
     pub(crate) fn absorb(&mut self, data: &[u8]) {
-        self.size = self
-            .size
-            .saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
+        self.size = self.size.saturating_add(count(data.len()));
 
         // All the room is made at once; the threads then fill disjoint parts of it.
         let (groups_before, prints_before) = (self.groups.len(), self.prints.len());
@@ -73,7 +71,7 @@ impl VerityHasher {
         if self.groups.is_empty() && (1..=BLOCK_SIZE).contains(&tail.len()) {
             // One block: there is no block of hashes, the leaf hash is the root.
             let leaf = self.blocks.data(tail);
-            self.size = u64::try_from(tail.len()).unwrap_or(u64::MAX);
+            self.size = count(tail.len());
             self.groups.push(leaf);
             self.prints.push(LeafPrint::of(&leaf));
         } else {

@@ -174,6 +174,22 @@ fn a_tensor_behind_the_files_end_is_refused() {
 }
 
 #[test]
+fn a_tensor_behind_the_last_possible_byte_is_refused_in_a_file_of_any_length() {
+    let far = Gguf::new().tensor("t", &[1], 24, u64::MAX - 31);
+    let long = Gguf::new().tensor("t", &[u64::MAX], 24, 32);
+    for gguf in [far, long] {
+        let mut reader = std::io::Cursor::new(gguf.file());
+
+        let error = ModelHeader::read(&mut reader, u64::MAX, FormatHint::Gguf).unwrap_err();
+
+        assert!(
+            matches!(error, ModelError::OutOfRange { end: u64::MAX, .. }),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn a_tensor_that_is_not_aligned_is_refused() {
     let error = refuse(&Gguf::new().tensor("t", &[1], 24, 8).with_data(9));
 

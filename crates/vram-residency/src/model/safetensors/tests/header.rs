@@ -259,6 +259,35 @@ fn names_with_control_characters_are_refused() {
 }
 
 #[test]
+fn a_header_longer_than_the_file_is_not_read() {
+    let error = refuse(&[3_u64.to_le_bytes().as_slice(), b"{}"].concat());
+
+    assert!(matches!(error, ModelError::Truncated { field, .. } if field == "the header"));
+}
+
+#[test]
+fn too_much_metadata_is_refused_by_the_limit() {
+    let entries: Vec<String> = (0..=65_536).map(|n| format!(r#""{n}":"""#)).collect();
+
+    let error = refuse(&safetensors(
+        &format!(r#"{{"__metadata__":{{{}}}}}"#, entries.join(",")),
+        0,
+    ));
+
+    assert!(
+        matches!(
+            error,
+            ModelError::TooMany {
+                count: 65_537,
+                limit: 65_536,
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
 fn too_many_tensors_are_refused_by_the_limit() {
     let mut header = String::from("{");
     for n in 0..=1_u32 << 19 {

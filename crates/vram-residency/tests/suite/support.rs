@@ -1,0 +1,178 @@
+//! A simulated machine, a manager on it, and an observer that keeps what it hears.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use vram_alloc::Platform;
+use vram_residency::SealedShard;
+use vram_residency::{Clock, Error, Event, Manager, ManagerBuilder, Observer, SealRequest};
+use vram_seal::{SealKey, ShardId};
+use vram_sim::{DeviceModel, Machine};
+
+/// Bytes in the simulated device: enough for every suite, and small enough to fill.
+pub(crate) const DEVICE: u64 = 64 << 20;
+
+/// The key that every manager here signs with.
+pub(crate) const KEY: [u8; 32] = *b"a key that is used in tests only";
+
+pub(crate) fn machine() -> Machine {
+    Machine::builder()
+        .device(DeviceModel::small(DEVICE))
+        .build()
+        .unwrap()
+}
+
+pub(crate) fn platform(machine: &Machine) -> Platform {
+    Platform::with_driver(machine.driver()).unwrap()
+}
+
+/// A builder with everything that a simulated manager needs.
+pub(crate) fn builder() -> ManagerBuilder {
+    Manager::builder()
+        .key(SealKey::from_bytes(&KEY).unwrap())
+        .allow_simulated()
+        .staging(2, 1 << 20)
+}
+
+pub(crate) fn manager(machine: &Machine) -> Manager {
+    builder().build(&platform(machine)).unwrap()
+}
+
+pub(crate) fn id(name: &str) -> ShardId {
+    name.parse().unwrap()
+}
+
+/// Bytes that look like nothing else in memory.
+pub(crate) fn weights(len: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64 ^ u64::try_from(len).unwrap();
+    (0..len)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()[7]
+        })
+        .collect()
+}
+
+pub(crate) fn seal(manager: &Manager, name: &str, bytes: &[u8]) -> SealedShard {
+    manager.seal(SealRequest::bytes(id(name), bytes)).unwrap()
+}
+
+/// The simulator's id of a shard's allocation, found by its first bytes.
+pub(crate) fn allocation_of(machine: &Machine, bytes: &[u8]) -> u64 {
+    let head = &bytes[..bytes.len().min(64)];
+    machine
+        .allocations(0)
+        .unwrap()
+        .into_iter()
+        .find(|allocation| machine.peek(allocation.id, 0, head.len()).unwrap() == head)
+        .unwrap()
+        .id
+}
+
+/// Keeps every event, as it was serialized.
+#[derive(Debug, Default)]
+pub(crate) struct Recorder {
+    events: Mutex<Vec<serde_json::Value>>,
+}
+
+impl Recorder {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self::default())
+    }
+
+    /// The names of the events so far.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let events = self.events.lock().unwrap();
+        events
+            .iter()
+            .map(|event| event["event"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    pub(crate) fn count(&self, name: &str) -> usize {
+        self.names().iter().filter(|found| *found == name).count()
+    }
+
+    pub(crate) fn json(&self) -> String {
+        serde_json::to_string(&*self.events.lock().unwrap()).unwrap()
+    }
+}
+
+impl Observer for Recorder {
+    fn on_event(&self, event: &Event<'_>) {
+        self.events
+            .lock()
+            .unwrap()
+            .push(serde_json::to_value(event).unwrap());
+    }
+}
+
+/// A clock that stands where it is put.
+#[derive(Debug)]
+pub(crate) struct StoppedClock(Mutex<Duration>);
+
+impl StoppedClock {
+    pub(crate) fn at(seconds: u64) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Duration::from_secs(seconds))))
+    }
+
+    pub(crate) fn set(&self, seconds: u64) {
+        *self.0.lock().unwrap() = Duration::from_secs(seconds);
+    }
+}
+
+impl Clock for StoppedClock {
+    fn now(&self) -> Result<Duration, Error> {
+        Ok(*self.0.lock().unwrap())
+    }
+}
+
+/// A SafeTensors file of two tensors.
+pub(crate) fn sample_safetensors() -> Vec<u8> {
+    let header = br#"{"bias":{"dtype":"F16","shape":[4],"data_offsets":[0,8]},"weight":{"dtype":"F32","shape":[4,4],"data_offsets":[8,72]}}"#;
+    let mut file = u64::try_from(header.len()).unwrap().to_le_bytes().to_vec();
+    file.extend_from_slice(header);
+    file.extend(weights(72));
+    file
+}
+
+/// Other code in the process, which calls the same driver and shares the device's context.
+pub(crate) struct Outsider {
+    driver: Arc<vram_sys::Driver>,
+}
+
+impl Outsider {
+    pub(crate) fn new(machine: &Machine) -> Self {
+        Self {
+            driver: machine.driver(),
+        }
+    }
+
+    /// Copies bytes to a device address, and waits.
+    pub(crate) fn write(&self, address: u64, bytes: &[u8]) -> vram_sys::CUresult {
+        let table = self.driver.table();
+        let mut context = std::ptr::null_mut();
+        // SAFETY: the driver writes one handle.
+        unsafe { (table.cuDevicePrimaryCtxRetain)(&raw mut context, 0) };
+        // SAFETY: the context was retained.
+        unsafe { (table.cuCtxPushCurrent_v2)(context) };
+        let source = bytes.as_ptr().cast();
+        // SAFETY: the source is readable; what lies at the address is the point of the test.
+        let copied = unsafe {
+            (table.cuMemcpyHtoDAsync_v2)(address, source, bytes.len(), std::ptr::null_mut())
+        };
+        // SAFETY: a context is current.
+        let done = unsafe { (table.cuCtxSynchronize)() };
+        // SAFETY: it was pushed above.
+        unsafe { (table.cuCtxPopCurrent_v2)(&raw mut context) };
+        // SAFETY: it was retained above.
+        unsafe { (table.cuDevicePrimaryCtxRelease_v2)(0) };
+        if copied == vram_sys::CUresult::CUDA_SUCCESS {
+            done
+        } else {
+            copied
+        }
+    }
+}

@@ -1,0 +1,504 @@
+//! Verifying: what passes, what is found, and what happens to the manager then.
+
+use std::time::Duration;
+
+use vram_residency::{Error, Manager, SealRequest};
+use vram_seal::{SealTag, SealedRecord, Token, VerityDigest};
+use vram_sim::{DeviceModel, Machine};
+use vram_sys::{CUdevice_attribute, CUpointer_attribute, CUresult, Function};
+
+use crate::support::*;
+
+#[test]
+fn test_verify_sealed_valid() {
+    let machine = machine();
+    let recorder = Recorder::new();
+    let manager = builder()
+        .observer(recorder.clone())
+        .build(&platform(&machine))
+        .unwrap();
+    let bytes = weights(3_000_001);
+    let shard = seal(&manager, "layers-0", &bytes);
+
+    let verified = manager.verify(&shard).unwrap();
+
+    assert_eq!(verified.report.shard, *shard.id());
+    assert_eq!(verified.report.verity, shard.verity_digest());
+    assert_eq!(verified.report.size.0, 3_000_001);
+    assert!(verified.report.simulated);
+    assert!(verified.report.policy.verdict().accepts());
+    assert_eq!(recorder.names(), ["allocated", "sealed", "verified"]);
+    // The permit leads to the bytes.
+    let address = verified.permit.device_address().unwrap().as_raw();
+    assert!(machine.addresses().contains(&address));
+}
+
+#[test]
+fn verifying_copies_no_weights_to_the_host() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let bytes = weights(6 << 20);
+    let shard = seal(&manager, "one", &bytes);
+    machine.record();
+
+    let _verified = manager.verify(&shard).unwrap();
+
+    // One copy back: a hash for each 512 KiB, which is all that has room in the buffer.
+    let calls = machine.stop_recording();
+    let copies = calls
+        .iter()
+        .filter(|call| call.function == Function::cuMemcpyDtoHAsync_v2);
+    assert_eq!(copies.count(), 1);
+    assert_eq!(
+        machine
+            .physical_pages_containing(&bytes[1 << 20..(1 << 20) + 64])
+            .unwrap(),
+        1
+    );
+}
+
+#[test]
+fn one_bit_anywhere_is_found_and_located() {
+    let bytes = weights(1_200_001);
+    let last = bytes.len() - 1;
+    for offset in [0, 1, 4095, 4096, 524_287, 524_288, 777_777, 1_048_576, last] {
+        let machine = machine();
+        let recorder = Recorder::new();
+        let manager = builder()
+            .observer(recorder.clone())
+            .build(&platform(&machine))
+            .unwrap();
+        let shard = seal(&manager, "one", &bytes);
+        let allocation = allocation_of(&machine, &bytes);
+        machine
+            .flip_bit(allocation, u64::try_from(offset).unwrap(), 6)
+            .unwrap();
+
+        let error = manager.verify(&shard).unwrap_err();
+
+        let Error::Tampered { difference, .. } = &error else {
+            panic!("{error:?}")
+        };
+        let block = u64::try_from(offset / 4096).unwrap();
+        assert_eq!(difference.blocks, [block], "offset {offset}");
+        assert_eq!(difference.changed_groups, 1);
+        assert!(
+            error.to_string().contains(&format!("block {block} (bytes")),
+            "{error}"
+        );
+        assert!(error.is_fatal() && error.is_integrity_failure());
+        assert_eq!(recorder.count("verification_failed"), 1);
+        assert_eq!(recorder.count("verified"), 0);
+    }
+}
+
+#[test]
+fn damage_in_many_places_is_all_located() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let bytes = weights(4 << 20);
+    let shard = seal(&manager, "one", &bytes);
+    let allocation = allocation_of(&machine, &bytes);
+    for block in [0, 127, 128, 500, 1023] {
+        machine
+            .flip_bit(allocation, block * 4096 + block, 0)
+            .unwrap();
+    }
+
+    let error = manager.verify(&shard).unwrap_err();
+
+    let Error::Tampered { difference, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(difference.blocks, [0, 127, 128, 500, 1023]);
+    assert_eq!(difference.changed_groups, 4);
+}
+
+#[test]
+fn padding_after_the_last_byte_is_not_the_shard() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let bytes = weights(5000);
+    let shard = seal(&manager, "one", &bytes);
+    let allocation = allocation_of(&machine, &bytes);
+
+    machine.flip_bit(allocation, 5000, 0).unwrap();
+
+    assert!(manager.verify(&shard).is_ok());
+}
+
+#[test]
+fn test_verify_record_changed_anywhere_is_refused() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let shard = seal(&manager, "one", &weights(5000));
+    let sealed = shard.sealed_record();
+    let changes: [fn(&mut SealedRecord); 7] = [
+        |sealed| sealed.record.size += 1,
+        |sealed| sealed.record.verity = VerityDigest::from_bytes([1; 32]),
+        |sealed| sealed.record.content = None,
+        |sealed| sealed.record.device.uuid[0] ^= 1,
+        |sealed| sealed.record.sealed_at_unix_nanos += 1,
+        |sealed| sealed.record.nonce[15] ^= 1,
+        |sealed| sealed.record.shard_id = "two".parse().unwrap(),
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let mut presented = sealed.clone();
+        change(&mut presented);
+        let manager = another(&machine);
+        let error = manager.verify_record(&shard, &presented).unwrap_err();
+        assert!(
+            matches!(error, Error::SealBroken { .. }),
+            "change {number}: {error:?}"
+        );
+        assert!(manager.stop_reason().is_some(), "change {number}");
+    }
+    assert!(manager.verify_record(&shard, sealed).is_ok());
+}
+
+/// Another manager with the same key, on the same machine.
+fn another(machine: &Machine) -> Manager {
+    manager(machine)
+}
+
+#[test]
+fn a_replaced_tag_is_refused() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let shard = seal(&manager, "one", &weights(5000));
+    let presented = SealedRecord {
+        tag: SealTag::from_bytes(&[7; 32]).unwrap(),
+        ..shard.sealed_record().clone()
+    };
+
+    let error = manager.verify_record(&shard, &presented).unwrap_err();
+
+    assert!(matches!(error, Error::SealBroken { .. }), "{error:?}");
+}
+
+#[test]
+fn the_record_of_another_seal_is_refused() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let bytes = weights(5000);
+    let one = seal(&manager, "one", &bytes);
+    let two = seal(&manager, "two", &bytes);
+
+    let error = manager
+        .verify_record(&one, two.sealed_record())
+        .unwrap_err();
+
+    assert!(matches!(error, Error::WrongRecord { .. }), "{error:?}");
+    assert!(error.is_fatal());
+}
+
+#[test]
+fn a_shard_sealed_under_another_workers_key_is_refused() {
+    let machine = machine();
+    let of = |worker: &str| {
+        let token = Token::new(&[9; 32]).unwrap();
+        let builder = Manager::builder().token(token, worker.parse().unwrap());
+        builder
+            .allow_simulated()
+            .build(&platform(&machine))
+            .unwrap()
+    };
+    let (ours, theirs) = (of("worker-0"), of("worker-1"));
+    let shard = seal(&theirs, "one", &weights(5000));
+
+    let error = ours.verify(&shard).unwrap_err();
+
+    assert!(matches!(error, Error::SealBroken { .. }), "{error:?}");
+    assert!(theirs.verify(&shard).is_ok());
+}
+
+#[test]
+fn a_failure_stops_the_manager_for_every_shard() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let (bytes, other) = (weights(5000), weights(6000));
+    let good = seal(&manager, "good", &other);
+    let permit = manager.verify(&good).unwrap().permit;
+    let bad = seal(&manager, "bad", &bytes);
+    machine
+        .flip_bit(allocation_of(&machine, &bytes), 0, 0)
+        .unwrap();
+
+    assert!(manager.verify(&bad).is_err());
+
+    assert!(matches!(manager.verify(&good), Err(Error::Stopped { .. })));
+    assert!(matches!(
+        manager.verify_all([&good]),
+        Err(Error::Stopped { .. })
+    ));
+    let sealed = manager.seal(SealRequest::bytes(id("next"), &[1]));
+    assert!(matches!(sealed, Err(Error::Stopped { .. })));
+    // A permit given before gives nothing out any more.
+    assert!(matches!(
+        permit.device_address(),
+        Err(Error::Stopped { .. })
+    ));
+    assert!(matches!(permit.range(0..1), Err(Error::Stopped { .. })));
+    // What else is wrong can still be found out.
+    assert!(manager.inspect(&good).is_ok());
+    assert!(matches!(manager.inspect(&bad), Err(Error::Tampered { .. })));
+    assert!(
+        manager
+            .stop_reason()
+            .unwrap()
+            .contains("bad has changed in device memory")
+    );
+}
+
+#[test]
+fn one_bad_shard_among_three_is_named_and_no_permit_is_given() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let bytes = [weights(5000), weights(600_000), weights(7000)];
+    let shards: Vec<_> = (0..3)
+        .map(|n| seal(&manager, &format!("shard-{n}"), &bytes[n]))
+        .collect();
+    machine
+        .flip_bit(allocation_of(&machine, &bytes[1]), 599_999, 7)
+        .unwrap();
+
+    let verification = manager.verify_all(&shards).unwrap();
+
+    let passed: Vec<_> = verification
+        .outcomes()
+        .iter()
+        .map(|(_, outcome)| outcome.is_ok())
+        .collect();
+    assert_eq!(passed, [true, false, true]);
+    assert!(!verification.passed());
+    assert!(verification.into_permits().is_err());
+    assert!(manager.stop_reason().is_some());
+}
+
+#[test]
+fn all_shards_of_a_set_verify_and_are_permitted() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let shards: Vec<_> = (1..4)
+        .map(|n| seal(&manager, &format!("shard-{n}"), &weights(n * 4097)))
+        .collect();
+
+    let verification = manager.verify_all(&shards).unwrap();
+
+    assert!(verification.passed());
+    let permits = verification.into_permits().unwrap();
+    assert_eq!(permits.len(), 3);
+    assert!(permits.iter().all(|permit| permit.device_address().is_ok()));
+}
+
+#[test]
+fn age_is_judged_by_the_clock() {
+    let machine = machine();
+    let clock = StoppedClock::at(10_000);
+    let manager = builder()
+        .clock(clock.clone())
+        .max_age(Duration::from_secs(100))
+        .build(&platform(&machine))
+        .unwrap();
+    let shard = seal(&manager, "one", &weights(5000));
+
+    clock.set(10_100);
+    assert!(manager.verify(&shard).is_ok(), "at the limit");
+    clock.set(10_101);
+    let error = manager.verify(&shard).unwrap_err();
+    assert!(matches!(error, Error::Expired { .. }), "{error:?}");
+    assert!(
+        error
+            .to_string()
+            .contains("101.000 s old, over the maximum of 100.000 s"),
+        "{error}"
+    );
+    assert!(manager.stop_reason().is_none(), "old is not broken");
+    clock.set(9_999);
+    let error = manager.verify(&shard).unwrap_err();
+    assert!(matches!(error, Error::FromTheFuture { .. }), "{error:?}");
+}
+
+#[test]
+fn test_vram_policy_enforced() {
+    // Each of these alone, reported by the driver for the region at that moment.
+    let violations = [
+        (CUpointer_attribute::CU_POINTER_ATTRIBUTE_MEMORY_TYPE, 1),
+        (CUpointer_attribute::CU_POINTER_ATTRIBUTE_IS_MANAGED, 1),
+        (
+            CUpointer_attribute::CU_POINTER_ATTRIBUTE_HOST_POINTER,
+            0x1000,
+        ),
+        (CUpointer_attribute::CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL, 1),
+        (
+            CUpointer_attribute::CU_POINTER_ATTRIBUTE_RANGE_START_ADDR,
+            0x1000,
+        ),
+        (
+            CUpointer_attribute::CU_POINTER_ATTRIBUTE_RANGE_SIZE,
+            1 << 30,
+        ),
+    ];
+    for (attribute, value) in violations {
+        // While sealing.
+        let machine = machine();
+        let recorder = Recorder::new();
+        let manager = builder()
+            .observer(recorder.clone())
+            .build(&platform(&machine))
+            .unwrap();
+        machine.set_pointer_attribute(0, attribute, value).unwrap();
+        let sealed = manager.seal(SealRequest::bytes(id("one"), &weights(5000)));
+        assert!(
+            matches!(sealed, Err(Error::Policy(_))),
+            "{attribute:?}: {sealed:?}"
+        );
+        assert_eq!(recorder.count("policy_violation"), 1, "{attribute:?}");
+        assert_eq!(recorder.count("sealed"), 0, "{attribute:?}");
+        assert_eq!(manager.capacity().unwrap().used.0, 0, "{attribute:?}");
+        assert!(manager.stop_reason().is_some(), "{attribute:?}");
+
+        // And at every verification.
+        machine.clear_attributes(0).unwrap();
+        let manager = builder()
+            .observer(recorder.clone())
+            .build(&platform(&machine))
+            .unwrap();
+        let shard = seal(&manager, "one", &weights(5000));
+        assert!(manager.verify(&shard).is_ok());
+        machine.set_pointer_attribute(0, attribute, value).unwrap();
+        let verified = manager.verify(&shard);
+        assert!(matches!(verified, Err(Error::Policy(_))), "{attribute:?}");
+        assert_eq!(recorder.count("policy_violation"), 2, "{attribute:?}");
+        assert!(manager.stop_reason().is_some(), "{attribute:?}");
+    }
+}
+
+#[test]
+fn a_driver_that_will_not_say_is_not_believed() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let shard = seal(&manager, "one", &weights(5000));
+    machine.fail_always(
+        Function::cuPointerGetAttribute,
+        CUresult::CUDA_ERROR_NOT_SUPPORTED,
+    );
+
+    assert!(matches!(manager.verify(&shard), Err(Error::Policy(_))));
+}
+
+#[test]
+fn test_unified_memory_disabled() {
+    let unlike = [
+        DeviceModel::integrated(),
+        DeviceModel::coherent(),
+        DeviceModel::h100().with_attribute(
+            CUdevice_attribute::CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS,
+            1,
+        ),
+    ];
+    for model in unlike {
+        let machine = Machine::builder().device(model).build().unwrap();
+        let recorder = Recorder::new();
+
+        let error = builder()
+            .observer(recorder.clone())
+            .build(&platform(&machine))
+            .unwrap_err();
+
+        assert!(matches!(error, Error::Policy(_)), "{error:?}");
+        assert!(error.to_string().contains("device.own-memory"), "{error}");
+        assert_eq!(recorder.names(), ["policy_violation"]);
+        assert!(machine.live().is_empty(), "{:?}", machine.live());
+    }
+    // What every discrete card can do is no reason.
+    let machine = Machine::builder()
+        .device(DeviceModel::h100())
+        .build()
+        .unwrap();
+    assert!(builder().build(&platform(&machine)).is_ok());
+}
+
+#[test]
+fn a_write_to_a_frozen_shard_is_refused_by_the_device_and_stops_the_manager() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let shard = seal(&manager, "one", &weights(5000));
+    let permit = manager.verify(&shard).unwrap().permit;
+    let address = permit.device_address().unwrap().as_raw();
+
+    support_write(&machine, address);
+
+    let error = manager.verify(&shard).unwrap_err();
+    assert!(
+        matches!(error, Error::Memory(vram_alloc::Error::DeviceLost { .. })),
+        "{error:?}"
+    );
+    assert!(
+        manager
+            .stop_reason()
+            .unwrap()
+            .contains("the device is lost")
+    );
+    drop(permit);
+    drop(shard);
+}
+
+/// What a kernel or a copy of somebody else in the process would do.
+fn support_write(machine: &Machine, address: u64) {
+    let outsider = Outsider::new(machine);
+    assert_eq!(
+        outsider.write(address, &[0xff; 16]),
+        CUresult::CUDA_ERROR_ILLEGAL_ADDRESS
+    );
+}
+
+#[test]
+fn a_lost_device_is_fatal_and_nothing_hangs() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let shard = seal(&manager, "one", &weights(5000));
+    machine.lose_context(0).unwrap();
+
+    let error = manager.verify(&shard).unwrap_err();
+    assert!(error.is_fatal() && !error.is_retriable(), "{error:?}");
+    assert!(matches!(
+        manager.seal(SealRequest::bytes(id("two"), &[1])),
+        Err(Error::Stopped { .. })
+    ));
+    drop(shard);
+    drop(manager);
+}
+
+#[test]
+fn a_permit_reaches_tensors_by_name_and_no_further_than_the_shard() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    std::fs::write(&path, sample_safetensors()).unwrap();
+    let machine = machine();
+    let manager = manager(&machine);
+    let shard = manager.seal(SealRequest::file(id("model"), &path)).unwrap();
+    assert_eq!(shard.tensors().unwrap().len(), 2);
+
+    let permit = manager.verify(&shard).unwrap().permit;
+
+    let base = permit.device_address().unwrap().as_raw();
+    let bias = permit.tensor("bias").unwrap();
+    assert_eq!(bias.tensor.shape(), [4]);
+    assert_eq!(bias.address.as_raw(), base + bias.tensor.range().start);
+    let error = permit.tensor("weight2").unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("no tensor named \"weight2\"; it has 2 others"),
+        "{error}"
+    );
+    let size = shard.size().0;
+    assert!(permit.range(0..size).is_ok());
+    for range in [0..size + 1, size..size + 1, u64::MAX - 1..u64::MAX] {
+        assert!(permit.range(range).is_err());
+    }
+    #[expect(clippy::reversed_empty_ranges, reason = "the range that is refused")]
+    let reversed = permit.range(2..1);
+    assert!(reversed.is_err());
+}
