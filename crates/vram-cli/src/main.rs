@@ -1,3 +1,23 @@
-//! The `vram` command.
+//! The `vram` command: seals model files into GPU memory, and verifies them there.
+//!
+//! One module a command. What a user sees is written in [`output`] and [`exit`] alone.
+#![forbid(unsafe_code)]
 
-fn main() {}
+mod cli;
+mod device;
+mod devices;
+mod digest;
+mod drill;
+mod exit;
+mod key;
+mod logging;
+mod output;
+mod progress;
+mod quantity;
+mod seal;
+mod session;
+mod shown;
+
+fn main() -> std::process::ExitCode {
+    cli::run(std::env::args_os()).into()
+}

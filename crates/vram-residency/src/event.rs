@@ -52,9 +52,9 @@ pub enum Event<'a> {
         /// Bytes given back.
         bytes: Bytes,
     },
-    /// A request to seal was refused or failed.
+    /// A request to seal or to verify was refused, or failed with nothing wrong found.
     Refused {
-        /// The shard that was to be.
+        /// The shard, or the one that was to be.
         shard: &'a ShardId,
         /// Why.
         reason: String,

@@ -127,10 +127,11 @@ impl Manager {
                 if let Error::Policy(refusal) = error {
                     self.tell(&Event::policy_violation(Some(shard.id()), refusal));
                 }
-                let reason = error.to_string();
-                self.tell(&Event::VerificationFailed {
-                    shard: shard.id(),
-                    reason,
+                let (shard, reason) = (shard.id(), error.to_string());
+                self.tell(&if error.is_fatal() {
+                    Event::VerificationFailed { shard, reason }
+                } else {
+                    Event::Refused { shard, reason }
                 });
                 self.stop_if_fatal(error);
             }

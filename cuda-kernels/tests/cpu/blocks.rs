@@ -171,7 +171,7 @@ fn a_range_runs_its_own_blocks_and_none_outside_the_grid() {
         data.len() as u64,
         target.address(to.start),
     );
-    launch_range(&args, 2, 1..u32::MAX).unwrap();
+    launch_range(&args, 2, 1..4).unwrap();
     let digests = &target.bytes()[to];
     assert!(
         digests[..128 * 32].iter().all(|byte| *byte == POISON),

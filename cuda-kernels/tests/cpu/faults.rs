@@ -171,9 +171,12 @@ fn is_child() -> bool {
     std::env::var_os(CHILD).is_some()
 }
 
-/// Runs the named test of this binary again, in a child process.
+/// Runs the named test of this binary again, in a child process. If that faults over and over instead of
+/// dying, it runs out of processor time.
 fn child(test: &str) -> Output {
-    Command::new(std::env::current_exe().unwrap())
+    Command::new("sh")
+        .args(["-c", r#"ulimit -t 30; exec "$0" "$@""#])
+        .arg(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .env(CHILD, "1")
         .output()

@@ -7,6 +7,9 @@
     reason = "tests compute on known values, and a panic is how they fail"
 )]
 
+mod failures;
+mod files;
 mod sealing;
+mod secrecy;
 mod support;
 mod verifying;

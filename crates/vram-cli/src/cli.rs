@@ -1,0 +1,117 @@
+//! The command line: which commands there are, and what every one of them has.
+
+use std::ffi::OsString;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::exit::{self, Exit};
+use crate::{devices, digest, drill, logging, seal};
+
+const EXAMPLES_AND_EXIT_CODES: &str = "\
+Examples:
+  vram seal model.safetensors          seal a file, verify it, print what it is
+  vram seal                            the same with a small sample that it makes
+  vram seal models/llama-8b            every model file of a folder, as one set
+  vram seal --json model.gguf | jq .   the same for programs
+  vram digest model.safetensors        what sha256sum prints
+  vram digest --verity *.safetensors   what `fsverity digest` prints
+  vram drill                           flip a bit on purpose: is it found?
+  vram devices                         which GPUs there are, and what they can do
+
+Exit codes:
+  0  good
+  1  error: a file, a device or the request is not as it has to be
+  2  usage: the command line can't be understood
+  3  integrity failure: bytes, a digest or a seal are not what they were or should be
+  4  policy refusal: the device or its memory may not hold weights
+
+Without a GPU, vram says so and uses a simulated device; --gpu refuses that.
+NO_COLOR turns colours off. RUST_LOG chooses what is logged (as -v does).";
+
+/// Seals model weights into GPU memory, freezes them there, and verifies that they are still there
+/// and still the right bytes.
+#[derive(Debug, Parser)]
+#[command(
+    name = "vram",
+    version,
+    about,
+    after_help = EXAMPLES_AND_EXIT_CODES,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Log to stderr: -v what happens to shards, -vv more, -vvv everything.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Seal(seal::Options),
+    Digest(digest::Options),
+    Drill(drill::Options),
+    Devices(devices::Options),
+}
+
+/// What programs ask for.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Format {
+    /// Print one JSON document and nothing else on stdout; an error is one too.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Command {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Seal(_) => "seal",
+            Self::Digest(_) => "digest",
+            Self::Drill(_) => "drill",
+            Self::Devices(_) => "devices",
+        }
+    }
+
+    const fn format(&self) -> Format {
+        match self {
+            Self::Seal(options) => options.format,
+            Self::Digest(options) => options.format,
+            Self::Drill(options) => options.format,
+            Self::Devices(options) => options.format,
+        }
+    }
+
+    fn run(&self) -> anyhow::Result<Exit> {
+        match self {
+            Self::Seal(options) => seal::run(options),
+            Self::Digest(options) => digest::run(options),
+            Self::Drill(options) => drill::run(options),
+            Self::Devices(options) => devices::run(options),
+        }
+    }
+}
+
+/// Runs the command that the arguments name, and says how it ended.
+pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> Exit {
+    let Cli { command, verbose } = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return exit::not_understood(&error),
+    };
+    logging::start(verbose);
+    command
+        .run()
+        .unwrap_or_else(|error| exit::report(command.name(), &error, command.format()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,129 @@
+//! Which device: the machine's GPU, or the simulated one.
+
+use clap::{Args, ValueEnum};
+use vram_alloc::{Error, Platform};
+use vram_sys::LoadError;
+
+use crate::output::{self, CAUTION};
+use crate::shown::shown;
+
+/// The choice of a device, the same for every command that uses one.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Device")]
+pub(crate) struct DeviceOptions {
+    /// The device's index, in the driver's order (`vram devices`).
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) device: usize,
+    #[command(flatten)]
+    pub(crate) origin: OriginOptions,
+}
+
+/// The choice between a GPU and the simulation.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Device")]
+pub(crate) struct OriginOptions {
+    /// Use a GPU or fail: never the simulated device.
+    #[arg(long, visible_alias = "require-gpu", conflicts_with = "simulated")]
+    gpu: bool,
+    /// Use the simulated device, even if there is a GPU.
+    #[arg(
+        long,
+        value_name = "KIND",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "h100"
+    )]
+    simulated: Option<Kind>,
+}
+
+/// The kinds of device that can be simulated.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Kind {
+    /// A data-centre GPU with 80 GiB of its own memory.
+    H100,
+    /// A virtual GPU that can freeze memory in software only.
+    Vgpu,
+    /// A GPU without memory of its own, which the policy refuses.
+    Integrated,
+    /// A GPU that shares one coherent memory with the host.
+    Coherent,
+}
+
+/// A driver with its devices, and why it is a simulation if it is one.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) platform: Platform,
+    pub(crate) simulated_because: Option<String>,
+}
+
+/// Finds the GPU. Where there is none, or the user asks for it, it is the simulation, and stderr
+/// says so.
+///
+/// A driver that is there and doesn't work is an error: falling back would hide a broken machine.
+pub(crate) fn find(options: &OriginOptions) -> anyhow::Result<Found> {
+    if let Some(kind) = options.simulated {
+        return simulated(kind, "it was asked for by name".to_owned());
+    }
+    match Platform::load() {
+        Ok(platform) => Ok(Found {
+            platform,
+            simulated_because: None,
+        }),
+        Err(error) if options.gpu || !has_no_gpu(&error) => Err(error.into()),
+        Err(error) => simulated(Kind::H100, error.to_string()),
+    }
+}
+
+/// Whether the machine has no GPU, as opposed to one that doesn't work.
+const fn has_no_gpu(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Load(LoadError::LibraryNotFound { .. } | LoadError::NoDevice { .. })
+    )
+}
+
+fn simulated(kind: Kind, because: String) -> anyhow::Result<Found> {
+    let platform = simulation::start(kind)?;
+    output::note(&format!(
+        "{CAUTION}simulated device{CAUTION:#}, not a GPU: memory and times are this computer's own"
+    ));
+    output::note(&format!("the reason: {}", shown(&because)));
+    Ok(Found {
+        platform,
+        simulated_because: Some(because),
+    })
+}
+
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod simulation {
+    use anyhow::Context as _;
+    use vram_alloc::Platform;
+    use vram_sim::{DeviceModel, Machine};
+
+    use super::Kind;
+
+    pub(super) fn start(kind: Kind) -> anyhow::Result<Platform> {
+        let model = match kind {
+            Kind::H100 => DeviceModel::h100(),
+            Kind::Vgpu => DeviceModel::without_vmm(),
+            Kind::Integrated => DeviceModel::integrated(),
+            Kind::Coherent => DeviceModel::coherent(),
+        };
+        let machine = Machine::builder()
+            .device(model)
+            .build()
+            .context("the simulated device did not start")?;
+        Ok(Platform::with_driver(machine.driver())?)
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+mod simulation {
+    use vram_alloc::Platform;
+
+    use super::Kind;
+
+    pub(super) fn start(_: Kind) -> anyhow::Result<Platform> {
+        anyhow::bail!("there is no simulated device for this system: it needs 64-bit Linux")
+    }
+}

@@ -1,0 +1,94 @@
+//! `vram devices`: what there is, and whether it may hold weights.
+
+mod table;
+
+use clap::Args;
+use serde::Serialize;
+use vram_alloc::{Bytes, DeviceProperties, Platform};
+use vram_policy::{DeviceFacts, Policy, Report};
+
+use crate::cli::Format;
+use crate::device::{self, OriginOptions};
+use crate::exit::Exit;
+use crate::output::{self, Document, Output};
+use crate::shown::shown;
+
+/// List the devices: memory, driver, what can be frozen, and what the policy says of each.
+///
+/// Without a GPU it says so and shows the simulated device. Ends with 0 also if the policy would
+/// refuse a device: this is a list, and refuses nothing.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    origin: OriginOptions,
+    #[command(flatten)]
+    pub(crate) format: Format,
+}
+
+/// A device as it is listed.
+#[derive(Serialize)]
+struct Listed {
+    #[serde(flatten)]
+    properties: DeviceProperties,
+    /// Nothing where the driver would not say.
+    free_memory: Option<Bytes>,
+    policy: Report,
+}
+
+#[derive(Serialize)]
+struct DevicesDocument<'a> {
+    simulated: bool,
+    simulated_because: Option<&'a str>,
+    devices: &'a [Listed],
+}
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
+    let found = device::find(&options.origin)?;
+    let devices = found.platform.devices()?;
+    let devices: Vec<_> = devices
+        .into_iter()
+        .map(|properties| list(&found.platform, properties))
+        .collect();
+    if options.format.json {
+        let body = DevicesDocument {
+            simulated: found.platform.is_simulated(),
+            simulated_because: found.simulated_because.as_deref(),
+            devices: &devices,
+        };
+        Output::default().json(&Document::new("devices", body))?;
+    } else {
+        Output::default().text(&table::text(&devices))?;
+    }
+    Ok(Exit::Good)
+}
+
+fn list(platform: &Platform, properties: DeviceProperties) -> Listed {
+    let index = properties.index;
+    let memory = platform.open(index).and_then(|device| device.memory());
+    let free_memory = match memory {
+        Ok(memory) => Some(memory.free),
+        Err(error) => {
+            output::note(&shown(&format!(
+                "device {index}: free memory unknown: {error}"
+            )));
+            None
+        }
+    };
+    let policy = Policy::strict().assess_device(&facts(&properties));
+    Listed {
+        properties,
+        free_memory,
+        policy,
+    }
+}
+
+/// What the driver says of a device, as the policy takes it.
+fn facts(properties: &DeviceProperties) -> DeviceFacts {
+    DeviceFacts {
+        integrated: properties.integrated,
+        pageable_memory_access: properties.pageable_memory_access,
+        pageable_memory_access_uses_host_page_tables: properties.uses_host_page_tables,
+        managed_memory: properties.managed_memory,
+        can_map_host_memory: properties.can_map_host_memory,
+    }
+}

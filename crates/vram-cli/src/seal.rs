@@ -1,0 +1,150 @@
+//! `vram seal`: model files into device memory, frozen, measured, signed, and verified once.
+
+mod expected;
+mod plan;
+mod report;
+mod sample;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use vram_residency::{Manager, SealRequest, SealedShard, VerificationReport};
+use vram_seal::{ModelRef, ShardId};
+
+use self::expected::Expected;
+use self::plan::{Plan, Work};
+use crate::cli::Format;
+use crate::device::DeviceOptions;
+use crate::exit::Exit;
+use crate::output::{Document, Output};
+use crate::progress::Display;
+use crate::quantity::parse_size;
+use crate::session::Session;
+
+/// Seal model files into GPU memory and verify them there.
+///
+/// Each file becomes one shard: read, hashed, copied to the device, frozen (read-only to the GPU
+/// itself), measured where it lies, and signed. Then everything is verified once: the signature,
+/// what the driver says of the memory, and every byte. The shards live as long as this command:
+/// at its end the memory is wiped and given back.
+///
+/// Of each shard two digests are printed. Content is the SHA-256 of its bytes, as sha256sum prints
+/// it. Verity is fs-verity's digest, as `fsverity digest` prints it: it is what the device measures.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Files to seal, or folders: each *.safetensors and *.gguf in a folder becomes a shard of one
+    /// set. Without any, a sample of 16 MiB is made and sealed.
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The shard's id, for a single file. By default it is made from the file's name.
+    #[arg(long, value_name = "ID")]
+    id: Option<ShardId>,
+    /// The model that the shards belong to; the seal covers the name.
+    #[arg(long, value_name = "NAME")]
+    model: Option<ModelRef>,
+    /// Seal a single file only if it has this digest: sha256:HEX as sha256sum prints it, or
+    /// fsverity:HEX as `fsverity digest` prints it (there with sha256: in front). May be given
+    /// once for each.
+    #[arg(long, value_name = "KIND:HEX")]
+    expect: Vec<Expected>,
+    /// Use at most so much device memory, 6 MiB for measuring included; as 40GiB.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    budget: Option<u64>,
+    /// Refuse files that are larger; as 16GiB. The default is 100GiB.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    max_size: Option<u64>,
+    /// Derive the seal key from this file's bytes, 32 to 4096 of them, less one line break at the
+    /// end. By default the key is derived from random bytes, and gone at the end.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    device: DeviceOptions,
+    #[command(flatten)]
+    pub(crate) format: Format,
+}
+
+/// A shard, and where its bytes came from.
+struct Sealed {
+    path: Option<PathBuf>,
+    shard: SealedShard,
+}
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
+    let plan = Plan::new(options)?;
+    let display = Display::new();
+    let session = Session::open(
+        &options.device,
+        options.token_file.as_deref(),
+        &display,
+        |mut builder| {
+            if let Some(bytes) = options.budget {
+                builder = builder.budget(bytes);
+            }
+            if let Some(bytes) = options.max_size {
+                builder = builder.max_shard_size(bytes);
+            }
+            builder
+        },
+    )?;
+
+    let mut sealed = Vec::new();
+    for work in plan.work {
+        sealed.extend(seal(&session.manager, work, options, &display)?);
+    }
+    let verified = verify(&session.manager, &sealed, &display)?;
+    drop(display);
+
+    let shards = sealed.iter().zip(&verified);
+    let shards: Vec<_> = shards
+        .map(|(sealed, verified)| report::Shard::new(sealed, verified))
+        .collect();
+    if options.format.json {
+        let body = report::document(&session, &shards);
+        Output::default().json(&Document::new("seal", body))?;
+    } else {
+        Output::default().text(&report::text(&session, &shards))?;
+    }
+    Ok(Exit::Good)
+}
+
+fn seal(
+    manager: &Manager,
+    work: Work,
+    options: &Options,
+    display: &Display,
+) -> anyhow::Result<Vec<Sealed>> {
+    let (id, path, source) = match work {
+        Work::Folder(folder) => {
+            let model = options.model.as_ref();
+            let shards = manager.seal_folder_with(&folder, model, display.progress())?;
+            let paths = folder.files().iter().map(|file| Some(file.path.clone()));
+            let sealed = paths
+                .zip(shards)
+                .map(|(path, shard)| Sealed { path, shard });
+            return Ok(sealed.collect());
+        }
+        Work::File { id, path } => (id, Some(path.clone()), path),
+        Work::Sample { id, ref file } => (id, None, file.path().to_owned()),
+    };
+    let mut request = SealRequest::file(id, source).progress(display.progress());
+    if let Some(model) = &options.model {
+        request = request.model(model.clone());
+    }
+    for expected in &options.expect {
+        request = expected.demanded_of(request);
+    }
+    let shard = manager.seal(request)?;
+    Ok(vec![Sealed { path, shard }])
+}
+
+fn verify(
+    manager: &Manager,
+    sealed: &[Sealed],
+    display: &Display,
+) -> anyhow::Result<Vec<VerificationReport>> {
+    let verify = |Sealed { shard, .. }: &Sealed| {
+        display.doing(shard.id().as_str(), "verify");
+        Ok(manager.verify(shard)?.report)
+    };
+    sealed.iter().map(verify).collect()
+}

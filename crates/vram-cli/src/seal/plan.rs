@@ -1,0 +1,93 @@
+//! What is to be sealed, found before a device is touched.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use tempfile::NamedTempFile;
+use vram_residency::{ModelFolder, shard_id};
+use vram_seal::ShardId;
+
+use super::{Options, sample};
+use crate::exit::Misused;
+
+/// Everything that one run seals, in order.
+pub(super) struct Plan {
+    pub(super) work: Vec<Work>,
+}
+
+/// One thing to seal.
+pub(super) enum Work {
+    File { id: ShardId, path: PathBuf },
+    Folder(ModelFolder),
+    Sample { id: ShardId, file: NamedTempFile },
+}
+
+impl Plan {
+    /// Looks at every path, so that a mistake in the last shows before the first is sealed.
+    pub(super) fn new(options: &Options) -> anyhow::Result<Self> {
+        let work = if options.paths.is_empty() {
+            vec![sample(options)?]
+        } else {
+            let work = options.paths.iter().map(|path| look(path, options));
+            work.collect::<anyhow::Result<_>>()?
+        };
+        let plan = Self { work };
+        plan.require_sense(options)?;
+        Ok(plan)
+    }
+
+    /// What is said of one file can't be said of several.
+    fn require_sense(&self, options: &Options) -> anyhow::Result<()> {
+        let single = matches!(
+            self.work.as_slice(),
+            [Work::File { .. } | Work::Sample { .. }]
+        );
+        if options.id.is_some() && !single {
+            return Err(misused("--id names a single file's shard; give one file"));
+        }
+        if !options.expect.is_empty() && !single {
+            return Err(misused("--expect is about a single file; give one file"));
+        }
+        let mut rest = options.expect.as_slice();
+        while let [first, others @ ..] = rest {
+            if others.iter().any(|other| first.is_like(other)) {
+                return Err(misused(
+                    "--expect may be given once for each kind of digest",
+                ));
+            }
+            rest = others;
+        }
+        Ok(())
+    }
+}
+
+fn misused(what: &str) -> anyhow::Error {
+    Misused(what.to_owned()).into()
+}
+
+fn sample(options: &Options) -> anyhow::Result<Work> {
+    let id = match &options.id {
+        Some(id) => id.clone(),
+        None => sample::ID.parse()?,
+    };
+    let file =
+        sample::make().context("the sample can't be made in the folder for temporary files")?;
+    Ok(Work::Sample { id, file })
+}
+
+fn look(path: &Path, options: &Options) -> anyhow::Result<Work> {
+    let found = std::fs::metadata(path).with_context(|| path.display().to_string())?;
+    if found.is_dir() {
+        return Ok(Work::Folder(ModelFolder::open(path)?));
+    }
+    let id = match &options.id {
+        Some(id) => id.clone(),
+        None => shard_id(path).with_context(|| {
+            format!("{} gives no shard id; choose one with --id", path.display())
+        })?,
+    };
+    Ok(Work::File {
+        id,
+        path: path.to_owned(),
+    })
+}

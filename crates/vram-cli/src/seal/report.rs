@@ -1,0 +1,229 @@
+//! What was sealed, for people and for programs.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use vram_alloc::Bytes;
+use vram_policy::Report;
+use vram_residency::{SealedShard, VerificationReport};
+use vram_seal::{Freezing, VerityDigest};
+
+use super::Sealed;
+use crate::output::{CAUTION, GOOD, row};
+use crate::quantity::{Pace, time};
+use crate::session::{DeviceDocument, Session};
+
+/// One shard, as a document has it.
+#[derive(Serialize)]
+pub(super) struct Shard<'a> {
+    /// The file's path; bytes that are no UTF-8 are replaced. None for the sample.
+    path: Option<String>,
+    sample: bool,
+    #[serde(flatten)]
+    shard: &'a SealedShard,
+    steps: Steps,
+    verification: Verification<'a>,
+}
+
+/// The time and the rate of each step of the seal.
+#[derive(Serialize)]
+struct Steps {
+    upload: Pace,
+    freeze: Pace,
+    measure: Pace,
+    total: Pace,
+}
+
+#[derive(Serialize)]
+struct Verification<'a> {
+    passed: bool,
+    verity: VerityDigest,
+    #[serde(flatten)]
+    pace: Pace,
+    measuring: Pace,
+    policy: &'a Report,
+}
+
+/// All of it.
+#[derive(Serialize)]
+pub(super) struct SealDocument<'a> {
+    #[serde(flatten)]
+    device: DeviceDocument<'a>,
+    shards: &'a [Shard<'a>],
+}
+
+impl<'a> Shard<'a> {
+    pub(super) fn new(sealed: &'a Sealed, verified: &'a VerificationReport) -> Self {
+        let Sealed { path, shard } = sealed;
+        let size = shard.size().0;
+        let steps = shard.steps();
+        Self {
+            path: path
+                .as_ref()
+                .map(|path| path.to_string_lossy().into_owned()),
+            sample: path.is_none(),
+            shard,
+            steps: Steps {
+                upload: Pace::new(size, steps.upload),
+                freeze: Pace::new(size, steps.freeze),
+                measure: Pace::new(size, steps.measure),
+                total: Pace::new(size, steps.total),
+            },
+            verification: Verification {
+                // One that doesn't pass is an error, and no report is printed.
+                passed: true,
+                verity: verified.verity,
+                pace: Pace::new(size, verified.duration),
+                measuring: Pace::new(size, verified.measuring),
+                policy: &verified.policy,
+            },
+        }
+    }
+
+    fn show(&self, text: &mut String) {
+        let shard = self.shard;
+        let id = format!("{GOOD}{}{GOOD:#}", shard.id());
+        let sample = if self.sample {
+            " (a sample, made for this run)"
+        } else {
+            ""
+        };
+        row(text, "Sealed", &format!("{id}{sample}"));
+        if let Some(position) = shard.position() {
+            let number = position.index().saturating_add(1);
+            row(text, "Part", &format!("{number} of {}", position.total()));
+        }
+        if let Some(model) = shard.model() {
+            row(text, "Model", model.as_str());
+        }
+        row(text, "Size", &shard.size().to_string());
+        if let Some(content) = shard.content_digest() {
+            row(text, "Content", &content.to_string());
+        }
+        row(text, "Verity", &shard.verity_digest().to_string());
+        row(text, "Format", &format(shard));
+        row(text, "Frozen", &frozen(shard));
+        if let Some(at) = moment(shard.sealed_at()) {
+            row(text, "When", &at);
+        }
+        text.push('\n');
+        self.show_steps(text);
+    }
+
+    fn show_steps(&self, text: &mut String) {
+        let Steps {
+            upload,
+            freeze,
+            measure,
+            total,
+        } = &self.steps;
+        let mut step = |name, time: String, rate: String, what| {
+            row(text, name, &format!("{time:>9} {rate:>11}   {what}"));
+        };
+        let rate = Pace::rate;
+        step(
+            "Upload",
+            upload.time(),
+            rate(upload),
+            "read, hashed and copied to the device",
+        );
+        step("Freeze", freeze.time(), String::new(), "made read-only");
+        step(
+            "Measure",
+            measure.time(),
+            rate(measure),
+            "hashed by the device, where it lies",
+        );
+        step(
+            "Total",
+            total.time(),
+            rate(total),
+            "sealed, from request to signature",
+        );
+        let verified = &self.verification.pace;
+        let what = "signature, memory, every byte: as sealed";
+        step("Verified", verified.time(), rate(verified), what);
+    }
+}
+
+/// The document for programs.
+pub(super) fn document<'a>(session: &'a Session, shards: &'a [Shard<'a>]) -> SealDocument<'a> {
+    SealDocument {
+        device: session.device_document(),
+        shards,
+    }
+}
+
+/// The same for people.
+pub(super) fn text(session: &Session, shards: &[Shard<'_>]) -> String {
+    let mut text = String::new();
+    session.show_device(&mut text);
+    for shard in shards {
+        text.push('\n');
+        shard.show(&mut text);
+    }
+    text.push('\n');
+    text.push_str(&conclusion(shards));
+    text
+}
+
+fn conclusion(shards: &[Shard<'_>]) -> String {
+    let sum = |duration: fn(&Shard<'_>) -> Duration| shards.iter().map(duration).sum();
+    let sealing: Duration = sum(|shard| shard.shard.steps().total);
+    let verifying: Duration = sum(|shard| shard.verification.pace.duration());
+    let bytes = shards
+        .iter()
+        .fold(0_u64, |sum, shard| sum.saturating_add(shard.shard.size().0));
+    let count = match shards.len() {
+        1 => "1 shard".to_owned(),
+        count => format!("{count} shards"),
+    };
+    format!(
+        "{GOOD}Sealed and verified:{GOOD:#} {count}, {}, in {} and {}.\n\
+         The memory is wiped and given back now.\n",
+        Bytes(bytes),
+        time(sealing),
+        time(verifying)
+    )
+}
+
+fn format(shard: &SealedShard) -> String {
+    match shard.tensors().map(|tensors| tensors.len()) {
+        None => format!("{}, no tensor table", shard.format()),
+        Some(1) => format!("{}, 1 tensor", shard.format()),
+        Some(tensors) => format!("{}, {tensors} tensors", shard.format()),
+    }
+}
+
+fn frozen(shard: &SealedShard) -> String {
+    let by = match shard.freezing() {
+        Freezing::Mmu => "by the device's MMU: a write to it faults",
+        Freezing::Software => "by software only: nothing here writes to it",
+    };
+    if shard.is_simulated() {
+        format!("{by} {CAUTION}(simulated){CAUTION:#}")
+    } else {
+        by.to_owned()
+    }
+}
+
+/// A moment after 1970, in UTC, to the second.
+fn moment(since: Duration) -> Option<String> {
+    let second = i64::try_from(since.as_secs()).ok()?;
+    Timestamp::from_second(second).ok().map(|at| at.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_shown_in_utc() {
+        assert_eq!(
+            moment(Duration::from_millis(1_767_225_600_999)).as_deref(),
+            Some("2026-01-01T00:00:00Z")
+        );
+        assert_eq!(moment(Duration::MAX), None);
+    }
+}

@@ -1,0 +1,78 @@
+//! A manager on the chosen device, for one run.
+
+use std::path::Path;
+
+use serde::Serialize;
+use vram_alloc::DeviceProperties;
+use vram_residency::{Manager, ManagerBuilder};
+
+use crate::device::{self, DeviceOptions};
+use crate::key;
+use crate::output::{CAUTION, row};
+use crate::progress::Display;
+
+/// The worker that the seal key is derived for.
+const WORKER: &str = "vram-cli";
+
+/// A manager, and what its device is.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) manager: Manager,
+    simulated_because: Option<String>,
+}
+
+/// What documents say of the device.
+#[derive(Serialize)]
+pub(crate) struct DeviceDocument<'a> {
+    simulated: bool,
+    simulated_because: Option<&'a str>,
+    device: &'a DeviceProperties,
+}
+
+impl Session {
+    /// Opens the device that the options choose.
+    pub(crate) fn open(
+        options: &DeviceOptions,
+        token_file: Option<&Path>,
+        display: &Display,
+        configure: impl FnOnce(ManagerBuilder) -> ManagerBuilder,
+    ) -> anyhow::Result<Self> {
+        let token = key::token(token_file)?;
+        let found = device::find(&options.origin)?;
+        let mut builder = Manager::builder()
+            .device(options.device)
+            .token(token, WORKER.parse()?)
+            .observer(display.observer());
+        // Only ever for the simulation that was chosen above, never for what turns out to be one.
+        if found.simulated_because.is_some() {
+            builder = builder.allow_simulated();
+        }
+        Ok(Self {
+            manager: configure(builder).build(&found.platform)?,
+            simulated_because: found.simulated_because,
+        })
+    }
+
+    /// The lines that say which device it is.
+    pub(crate) fn show_device(&self, text: &mut String) {
+        let device = self.manager.device();
+        let simulated = if device.simulated {
+            format!(" {CAUTION}(simulated){CAUTION:#}")
+        } else {
+            String::new()
+        };
+        let name = format!("{}: {}{simulated}", device.index, device.name);
+        row(text, "Device", &name);
+        row(text, "", &device.uuid_string());
+    }
+
+    /// The same for programs.
+    pub(crate) fn device_document(&self) -> DeviceDocument<'_> {
+        let device = self.manager.device();
+        DeviceDocument {
+            simulated: device.simulated,
+            simulated_because: self.simulated_because.as_deref(),
+            device,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What must never be shown: device addresses, keys, tokens.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use vram_residency::{Manager, SealRequest};
+use vram_seal::{SealKey, Token};
+use vram_sim::Machine;
+
+use crate::support::*;
+
+/// Everything that is logged, at every level.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+const TOKEN: [u8; 32] = *b"\x11\xa7 the token that nobody may see";
+
+/// A whole life, and everything that it emits: logs at trace level, events, errors, `Debug` and
+/// JSON of all that a caller holds.
+fn everything_emitted(machine: &Machine) -> (String, Vec<u64>) {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let mut shown = Vec::new();
+    let mut addresses = Vec::new();
+    tracing::subscriber::with_default(subscriber, || {
+        let recorder = Recorder::new();
+        let token = Token::new(&TOKEN).unwrap();
+        let builder = Manager::builder()
+            .token(token, "worker-0".parse().unwrap())
+            .allow_simulated()
+            .observer(recorder.clone());
+        shown.push(format!("{builder:?} {builder:#?}"));
+        let manager = builder.build(&platform(machine)).unwrap();
+        let bytes = weights(600_000);
+        let request = SealRequest::bytes(id("one"), &bytes);
+        shown.push(format!("{request:?}"));
+        let shard = manager.seal(request).unwrap();
+        shown.push(format!("{shard:?} {shard:#?} {:?}", manager));
+        shown.push(serde_json::to_string(&shard).unwrap());
+        let verified = manager.verify(&shard).unwrap();
+        let address = verified.permit.device_address().unwrap();
+        shown.push(format!(
+            "{verified:?} {verified:#?} {address:?} {address:#?}"
+        ));
+        shown.push(serde_json::to_string(&verified.report).unwrap());
+        shown.push(format!("{:?}", manager.capacity().unwrap()));
+        addresses.push(address.as_raw());
+        addresses.extend(machine.addresses());
+        machine
+            .flip_bit(allocation_of(machine, &bytes), 5, 5)
+            .unwrap();
+        let error = manager.verify(&shard).unwrap_err();
+        shown.push(format!("{error} {error:?} {error:#?}"));
+        drop(shard);
+        let error = manager
+            .seal(SealRequest::bytes(id("two"), &bytes))
+            .unwrap_err();
+        shown.push(format!("{error} {error:?}"));
+        shown.push(recorder.json());
+        shown.push(manager.stop_reason().unwrap().to_owned());
+    });
+    shown.push(String::from_utf8(log.0.lock().unwrap().clone()).unwrap());
+    (shown.join("\n"), addresses)
+}
+
+#[test]
+fn test_debug_format_omits_vram_ptr() {
+    let machine = machine();
+
+    let (shown, addresses) = everything_emitted(&machine);
+
+    assert!(
+        shown.contains("sealed") && shown.contains("verification failed"),
+        "{shown}"
+    );
+    assert!(addresses.len() >= 3, "{}", addresses.len());
+    for address in addresses {
+        for form in [
+            format!("{address:x}"),
+            format!("{address:X}"),
+            address.to_string(),
+        ] {
+            assert!(!shown.contains(&form), "an address is shown: {form}");
+        }
+    }
+}
+
+#[test]
+fn key_material_is_shown_nowhere() {
+    let machine = machine();
+
+    let (shown, _) = everything_emitted(&machine);
+
+    let device = vram_seal::DeviceId {
+        uuid: vram_alloc::Platform::with_driver(machine.driver())
+            .unwrap()
+            .devices()
+            .unwrap()[0]
+            .uuid,
+        simulated: true,
+    };
+    let token = Token::new(&TOKEN).unwrap();
+    let key = SealKey::derive(&token, &"worker-0".parse().unwrap(), &device).unwrap();
+    shown_nowhere(&shown, &TOKEN);
+    let debugged = format!("{key:?} {token:?}");
+    shown_nowhere(&debugged, &TOKEN);
+}
+
+/// Neither as text, nor in hexadecimal, nor as `Debug` prints bytes, nor in base64.
+fn shown_nowhere(shown: &str, secret: &[u8]) {
+    for piece in secret.windows(8) {
+        let hex: String = piece.iter().map(|byte| format!("{byte:02x}")).collect();
+        let list = piece
+            .iter()
+            .map(u8::to_string)
+            .collect::<Vec<_>>()
+            .join(", ");
+        let text = String::from_utf8_lossy(piece).into_owned();
+        for form in [hex.to_uppercase(), hex, list, text] {
+            assert!(!shown.contains(&form), "a secret is shown: {form}");
+        }
+    }
+}
