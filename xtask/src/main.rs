@@ -7,6 +7,8 @@ mod process;
 mod test;
 mod wheels;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -28,11 +30,18 @@ enum Task {
     Model(model::Options),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().task {
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().task {
         Task::Test(options) => test::run(&options),
         Task::Bindings(options) => bindings::run(&options),
         Task::Kernels(options) => kernels::run(&options),
         Task::Model(options) => model::run(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            process::report(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
     }
 }

@@ -64,7 +64,8 @@ fn bad_files_are_refused_by_name_before_anything_is_allocated() {
     .unwrap();
     let machine = machine();
     let manager = manager(&machine);
-    let cases: [(&str, fn(&Error) -> bool); 6] = [
+    type Case = (&'static str, fn(&Error) -> bool);
+    let cases: [Case; 6] = [
         ("missing.safetensors", |error| {
             matches!(error, Error::File { .. })
         }),
@@ -146,7 +147,8 @@ impl<F: Fn() + Send + Sync> Progress for Meddler<F> {
 #[test]
 fn a_file_that_changes_while_it_is_read_is_refused() {
     let content = weights(3 << 20);
-    let changes: [(&str, fn(&PathBuf)); 3] = [
+    type Change = (&'static str, fn(&PathBuf));
+    let changes: [Change; 3] = [
         ("cut short", |path| {
             std::fs::OpenOptions::new()
                 .write(true)

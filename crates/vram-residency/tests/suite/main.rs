@@ -1,12 +1,13 @@
 //! The facade on simulated machines: sealing, verifying, what is told and what is never shown.
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::panic,
     reason = "tests compute on known values, and a panic is how they fail"
 )]
 
+#[cfg(feature = "drill")]
+mod drill;
 mod failures;
 mod files;
 mod sealing;

@@ -49,7 +49,7 @@ fn everything_emitted(machine: &Machine) -> (String, Vec<u64>) {
         let request = SealRequest::bytes(id("one"), &bytes);
         shown.push(format!("{request:?}"));
         let shard = manager.seal(request).unwrap();
-        shown.push(format!("{shard:?} {shard:#?} {:?}", manager));
+        shown.push(format!("{shard:?} {shard:#?} {manager:?}"));
         shown.push(serde_json::to_string(&shard).unwrap());
         let verified = manager.verify(&shard).unwrap();
         let address = verified.permit.device_address().unwrap();
