@@ -9,10 +9,9 @@ use crate::shown::shown;
 
 /// The choice of a device, the same for every command that uses one.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Device")]
 pub(crate) struct DeviceOptions {
     /// The device's index, in the driver's order (`vram devices`).
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Device")]
     pub(crate) device: usize,
     #[command(flatten)]
     pub(crate) origin: OriginOptions,
@@ -20,10 +19,14 @@ pub(crate) struct DeviceOptions {
 
 /// The choice between a GPU and the simulation.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Device")]
 pub(crate) struct OriginOptions {
     /// Use a GPU or fail: never the simulated device.
-    #[arg(long, visible_alias = "require-gpu", conflicts_with = "simulated")]
+    #[arg(
+        long,
+        visible_alias = "require-gpu",
+        conflicts_with = "simulated",
+        help_heading = "Device"
+    )]
     gpu: bool,
     /// Use the simulated device, even if there is a GPU.
     #[arg(
@@ -31,7 +34,8 @@ pub(crate) struct OriginOptions {
         value_name = "KIND",
         num_args = 0..=1,
         require_equals = true,
-        default_missing_value = "h100"
+        default_missing_value = "h100",
+        help_heading = "Device"
     )]
     simulated: Option<Kind>,
 }

@@ -5,7 +5,7 @@ mod table;
 use clap::Args;
 use serde::Serialize;
 use vram_alloc::{Bytes, DeviceProperties, Platform};
-use vram_policy::{DeviceFacts, Policy, Report};
+use vram_policy::{Policy, Report};
 
 use crate::cli::Format;
 use crate::device::{self, OriginOptions};
@@ -74,21 +74,10 @@ fn list(platform: &Platform, properties: DeviceProperties) -> Listed {
             None
         }
     };
-    let policy = Policy::strict().assess_device(&facts(&properties));
+    let policy = Policy::strict().assess_device(&vram_residency::device_facts(&properties));
     Listed {
         properties,
         free_memory,
         policy,
-    }
-}
-
-/// What the driver says of a device, as the policy takes it.
-fn facts(properties: &DeviceProperties) -> DeviceFacts {
-    DeviceFacts {
-        integrated: properties.integrated,
-        pageable_memory_access: properties.pageable_memory_access,
-        pageable_memory_access_uses_host_page_tables: properties.uses_host_page_tables,
-        managed_memory: properties.managed_memory,
-        can_map_host_memory: properties.can_map_host_memory,
     }
 }

@@ -38,9 +38,9 @@ pub(crate) struct Options {
     #[arg(long, requires = "verity")]
     compact: bool,
     #[command(flatten)]
-    sha256sum: Sha256sumOptions,
-    #[command(flatten)]
     pub(crate) format: Format,
+    #[command(flatten)]
+    sha256sum: Sha256sumOptions,
 }
 
 /// Options that mean what they mean to sha256sum.

@@ -80,6 +80,11 @@ impl Observer for Line {
 
 impl Progress for Line {
     fn advanced(&self, stage: Stage, done: u64, total: u64) {
+        // What is uploaded whole is measured next, and nothing is heard until a part of that is done.
+        let (stage, done) = match stage {
+            Stage::Upload if done == total => (Stage::Measure, 0),
+            stage => (stage, done),
+        };
         self.0.set_message(stage.to_string());
         self.0.set_length(total);
         self.0.set_position(done);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use vram_alloc::{Allocator, AllocatorConfig, Device, Mechanism, Platform};
+use vram_alloc::{Allocator, AllocatorConfig, Device, DeviceProperties, Mechanism, Platform};
 use vram_policy::{DeviceFacts, Policy};
 use vram_seal::{DeviceId, SealKey, Token, WorkerId};
 
@@ -169,7 +169,7 @@ impl ManagerBuilder {
         }
         let policy = Policy::strict();
         let admitted = policy
-            .admit_device(&device_facts(device))
+            .admit_device(&device_facts(properties))
             .inspect_err(|refusal| {
                 let event = Event::policy_violation(None, refusal);
                 self.observers
@@ -218,8 +218,8 @@ impl fmt::Debug for ManagerBuilder {
 }
 
 /// What the driver says of a device, as the policy takes it.
-fn device_facts(device: &Device) -> DeviceFacts {
-    let properties = device.properties();
+#[must_use]
+pub const fn device_facts(properties: &DeviceProperties) -> DeviceFacts {
     DeviceFacts {
         integrated: properties.integrated,
         pageable_memory_access: properties.pageable_memory_access,

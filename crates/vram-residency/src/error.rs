@@ -68,7 +68,9 @@ pub enum Error {
         limit: Bytes,
     },
     /// A shard of this id is sealed already.
-    #[error("{shard} is sealed already: drop that shard first, or choose another id")]
+    #[error(
+        "{shard} is sealed already, or named twice: choose another id, or drop the first shard"
+    )]
     Duplicate {
         /// The id.
         shard: ShardId,

@@ -72,7 +72,7 @@ mod source;
 mod verification;
 mod verifying;
 
-pub use builder::{DEFAULT_MAX_SHARD_SIZE, ManagerBuilder};
+pub use builder::{DEFAULT_MAX_SHARD_SIZE, ManagerBuilder, device_facts};
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, Result};
 pub use event::{Event, Observer, TracingObserver};

@@ -246,9 +246,7 @@ impl Drop for Staging<'_> {
             return;
         };
         match ring.wipe() {
-            Ok(()) if ring.is_complete() => lock(&self.manager.inner.rings).push(ring),
-            // A failure kept a buffer, which was wiped as it was dropped.
-            Ok(()) => {}
+            Ok(()) => lock(&self.manager.inner.rings).push(ring),
             // Dropped, which wipes it as well.
             Err(error) => tracing::warn!(%error, "staging is not used again"),
         }

@@ -102,7 +102,7 @@ fn open<'a>(names: &[&'a str]) -> Result<(&'a str, Library), LoadError> {
         match unsafe { Library::new(name) } {
             Ok(library) => return Ok((name, library)),
             Err(error) => {
-                reason.get_or_insert_with(|| error.to_string());
+                reason.get_or_insert_with(|| explained(&error));
             }
         }
     }
@@ -110,6 +110,14 @@ fn open<'a>(names: &[&'a str]) -> Result<(&'a str, Library), LoadError> {
         tried: names.iter().map(|&name| name.to_owned()).collect(),
         reason: reason.unwrap_or_default(),
     })
+}
+
+/// The error with what lies behind it: the linker's own words.
+fn explained(error: &libloading::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
 }
 
 /// Tells the driver's three answers apart.

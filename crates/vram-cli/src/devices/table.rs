@@ -25,7 +25,7 @@ pub(super) fn text(devices: &[Listed]) -> String {
     for column in table.column_iter_mut() {
         column.set_padding((0, 1));
     }
-    let mut text = format!("{table}\n");
+    let mut text = format!("{table}\n\n");
     for device in devices {
         text.push_str(&verdict(device));
     }

@@ -70,7 +70,7 @@ fn check(
         }
         let line = text.strip_suffix(b"\n").unwrap_or(&text);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.starts_with(b"#") {
+        if line.is_empty() || line.starts_with(b"#") {
             continue;
         }
         match line::parse(line) {

@@ -25,40 +25,40 @@ pub(super) enum Work {
 impl Plan {
     /// Looks at every path, so that a mistake in the last shows before the first is sealed.
     pub(super) fn new(options: &Options) -> anyhow::Result<Self> {
+        require_sense(options)?;
         let work = if options.paths.is_empty() {
             vec![sample(options)?]
         } else {
             let work = options.paths.iter().map(|path| look(path, options));
             work.collect::<anyhow::Result<_>>()?
         };
-        let plan = Self { work };
-        plan.require_sense(options)?;
-        Ok(plan)
+        Ok(Self { work })
     }
+}
 
-    /// What is said of one file can't be said of several.
-    fn require_sense(&self, options: &Options) -> anyhow::Result<()> {
-        let single = matches!(
-            self.work.as_slice(),
-            [Work::File { .. } | Work::Sample { .. }]
-        );
-        if options.id.is_some() && !single {
-            return Err(misused("--id names a single file's shard; give one file"));
-        }
-        if !options.expect.is_empty() && !single {
-            return Err(misused("--expect is about a single file; give one file"));
-        }
-        let mut rest = options.expect.as_slice();
-        while let [first, others @ ..] = rest {
-            if others.iter().any(|other| first.is_like(other)) {
-                return Err(misused(
-                    "--expect may be given once for each kind of digest",
-                ));
-            }
-            rest = others;
-        }
-        Ok(())
+/// What is said of one file can't be said of several.
+fn require_sense(options: &Options) -> anyhow::Result<()> {
+    let single = match options.paths.as_slice() {
+        [] => true,
+        [path] => !path.is_dir(),
+        _ => false,
+    };
+    if options.id.is_some() && !single {
+        return Err(misused("--id names a single file's shard; give one file"));
     }
+    if !options.expect.is_empty() && !single {
+        return Err(misused("--expect is about a single file; give one file"));
+    }
+    let mut rest = options.expect.as_slice();
+    while let [first, others @ ..] = rest {
+        if others.iter().any(|other| first.is_like(other)) {
+            return Err(misused(
+                "--expect may be given once for each kind of digest",
+            ));
+        }
+        rest = others;
+    }
+    Ok(())
 }
 
 fn misused(what: &str) -> anyhow::Error {

@@ -3,6 +3,15 @@
 //! Everything runs on the simulated device, asked for by name where the choice itself isn't tested,
 //! so that the outcome is the same on a machine with a GPU.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "tests compute on known values, and fail by panicking"
+)]
+
 mod check;
 mod choice;
 mod devices;

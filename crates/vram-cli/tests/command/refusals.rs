@@ -88,12 +88,14 @@ fn a_device_without_its_own_memory_is_refused_by_policy() {
 #[test]
 fn what_is_no_id_size_or_digest_is_a_usage_error() {
     for (options, words) in [
-        (["--id", "../../etc"], "'.'"),
+        (["--id", "../../etc"], "holds '/'"),
+        (["--id", ".hidden"], "starts with '.'"),
+        (["--id", "a..b"], "single dots"),
         (["--id", "a\nb"], "a-z A-Z 0-9"),
         (["--model", ""], "the model reference is empty"),
         (["--budget", "lots"], "40GiB"),
         (["--expect", "sha256:12"], "2 characters"),
-        (["--device", "-1"], "--device"),
+        (["--device", "first"], "--device"),
     ] {
         let ran = seal_bytes("m.bin", b"bytes", &options);
         refused(&ran, 2, words);
@@ -184,7 +186,7 @@ fn a_file_that_may_not_be_read_is_named() {
 
     let folder = tempfile::tempdir().unwrap();
     let path = write(folder.path(), "m.gguf", &gguf());
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
     if std::fs::File::open(&path).is_ok() {
         eprintln!("SKIPPED: whoever runs this may read everything");
         return;
