@@ -245,8 +245,18 @@ impl Allocator {
         let inner = &self.inner;
         let mut books = inner.lock();
         let mapped = inner.room_for(&books, size)?;
-        let memory = memory::allocate(&inner.device, mapped, inner.virtual_memory)
-            .map_err(|error| inner.explain(error, &books, mapped))?;
+        let refused = inner.device.release_failures();
+        let memory = match memory::allocate(&inner.device, mapped, inner.virtual_memory) {
+            Ok(memory) => memory,
+            Err(error) => {
+                // What a failed allocation could not give back is held all the same. Another
+                // thread's refused release may be taken for it, which errs on the safe side.
+                if inner.device.release_failures() > refused {
+                    books.unreleased = books.unreleased.saturating_add(mapped);
+                }
+                return Err(inner.explain(error, &books, mapped));
+            }
+        };
         let account = books.account(purpose);
         *account = account.saturating_add(mapped);
         books.regions = books.regions.saturating_add(1);

@@ -54,11 +54,12 @@ mod properties_serde {
     }
 }
 
-/// Prints as NVIDIA's tools do, less their `GPU-`.
+/// Prints as NVIDIA's tools do: `GPU-` and the usual groups of hexadecimal digits.
 struct Uuid<'a>(&'a [u8; 16]);
 
 impl core::fmt::Display for Uuid<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("GPU-")?;
         for (position, byte) in self.0.iter().enumerate() {
             if matches!(position, 4 | 6 | 8 | 10) {
                 f.write_str("-")?;
@@ -73,7 +74,7 @@ impl DeviceProperties {
     /// The UUID as NVIDIA's tools print it: `GPU-` and the usual groups of hexadecimal digits.
     #[must_use]
     pub fn uuid_string(&self) -> String {
-        format!("GPU-{}", Uuid(&self.uuid))
+        Uuid(&self.uuid).to_string()
     }
 }
 

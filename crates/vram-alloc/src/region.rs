@@ -177,9 +177,10 @@ impl Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
-        // Work that uses the region may still be queued on any stream.
-        let idle = self.device().synchronize();
-        // A single refusal may pass; what can't be wiped is not given back.
+        // Work that uses the region may still be queued on any stream. Here and below a single
+        // refusal may pass; what can't be wiped is not given back.
+        let device = self.device();
+        let idle = device.synchronize().or_else(|_| device.synchronize());
         let wiped = idle.and_then(|()| self.wipe().or_else(|_| self.wipe()));
         // SAFETY: the field is not used again: this is drop.
         let memory = unsafe { ManuallyDrop::take(&mut self.memory) };

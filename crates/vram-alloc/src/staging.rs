@@ -45,6 +45,8 @@ pub struct StagingRing {
     idle: VecDeque<Buffer>,
     buffers: usize,
     buffer_len: usize,
+    /// Shared with every buffer of the ring that still exists, wherever it is.
+    membership: Arc<()>,
     stream: Stream,
 }
 
@@ -57,6 +59,8 @@ struct Buffer {
     filled: usize,
     /// Passed once the last copy out of the buffer is done.
     copied: Event,
+    /// Its ring counts by this how many buffers exist.
+    _membership: Arc<()>,
 }
 
 // SAFETY: the buffer owns its memory alone; nothing about it belongs to a thread.
@@ -90,15 +94,18 @@ impl StagingRing {
             });
         }
         let stream = Stream::new(device)?;
-        let idle = (0..buffers)
-            .map(|_| Buffer::new(device, len))
-            .collect::<Result<_>>()?;
-        Ok(Self {
-            idle,
+        let mut ring = Self {
+            idle: VecDeque::with_capacity(buffers),
             buffers,
             buffer_len: len,
+            membership: Arc::new(()),
             stream,
-        })
+        };
+        for _ in 0..buffers {
+            let buffer = ring.pin()?;
+            ring.idle.push_back(buffer);
+        }
+        Ok(ring)
     }
 
     /// Bytes in each buffer.
@@ -123,13 +130,12 @@ impl StagingRing {
     ///
     /// # Errors
     ///
-    /// [`Error::BadSetting`] if all buffers are out; [`Error::DeviceLost`].
+    /// [`Error::BadSetting`] if all buffers are out; [`Error::Driver`], [`Error::DeviceLost`].
     pub fn acquire(&mut self) -> Result<StagingBuffer> {
-        let mut buffer = self.idle.pop_front().ok_or(Error::BadSetting {
-            setting: "the number of buffers held at a time",
-            value: u64::try_from(self.buffers).unwrap_or(u64::MAX),
-            expected: "less than the ring has; give one back first",
-        })?;
+        let mut buffer = match self.idle.pop_front() {
+            Some(buffer) => buffer,
+            None => self.replace_dropped()?,
+        };
         if let Err(error) = buffer.copied.synchronize() {
             self.idle.push_back(buffer);
             return Err(error);
@@ -181,11 +187,30 @@ impl StagingRing {
     ///
     /// # Errors
     ///
-    /// [`Error::DeviceLost`]; the buffers are overwritten all the same.
+    /// [`Error::Driver`], [`Error::DeviceLost`]; the buffers are overwritten all the same.
     pub fn wipe(&mut self) -> Result<()> {
-        let drained = self.drain();
+        let drained = self.stream.settle();
         self.idle.iter_mut().for_each(Buffer::wipe);
         drained
+    }
+
+    /// A new buffer for one that was dropped rather than given back, as happens when the reader that
+    /// was to fill it fails: a ring that outlives failures must not run dry.
+    fn replace_dropped(&self) -> Result<Buffer> {
+        // The ring's own share, and one for each buffer.
+        if Arc::strong_count(&self.membership) > self.buffers {
+            return Err(Error::BadSetting {
+                setting: "the number of buffers held at a time",
+                value: u64::try_from(self.buffers).unwrap_or(u64::MAX),
+                expected: "less than the ring has; give one back first",
+            });
+        }
+        self.pin()
+    }
+
+    fn pin(&self) -> Result<Buffer> {
+        let context = Arc::clone(self.stream.context());
+        Buffer::new(context, self.buffer_len, Arc::clone(&self.membership))
     }
 
     fn enqueue(
@@ -230,9 +255,8 @@ impl StagingRing {
 }
 
 impl Buffer {
-    fn new(device: &Device, len: usize) -> Result<Self> {
-        let copied = Event::new(device)?;
-        let context = Arc::clone(device.context());
+    fn new(context: Arc<Context>, len: usize, membership: Arc<()>) -> Result<Self> {
+        let copied = Event::in_context(Arc::clone(&context))?;
         let mut raw: *mut c_void = core::ptr::null_mut();
         let entered = context.enter()?;
         // SAFETY: the driver writes one pointer. No flags: not mapped into the device's addresses.
@@ -254,6 +278,7 @@ impl Buffer {
             len,
             filled: 0,
             copied,
+            _membership: membership,
         })
     }
 
@@ -284,7 +309,9 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        if let Err(error) = self.copied.synchronize() {
+        // A single refusal may pass: what is being copied should not be overwritten.
+        let copied = self.copied.synchronize();
+        if let Err(error) = copied.or_else(|_| self.copied.synchronize()) {
             tracing::warn!(%error, "staging is wiped without waiting for its copy");
         }
         self.wipe();

@@ -149,7 +149,10 @@ impl Event {
     ///
     /// [`Error::Driver`] or [`Error::DeviceLost`].
     pub fn new(device: &Device) -> Result<Self> {
-        let context = Arc::clone(device.context());
+        Self::in_context(Arc::clone(device.context()))
+    }
+
+    pub(crate) fn in_context(context: Arc<Context>) -> Result<Self> {
         let mut raw = core::ptr::null_mut();
         let entered = context.enter()?;
         let flags = CUevent_flags::CU_EVENT_DISABLE_TIMING.0;

@@ -104,8 +104,7 @@ mod tests {
     #[test]
     fn what_is_scattered_is_still_found() {
         let mut extents = Extents::new(0..6);
-        let all = extents.take(6).unwrap();
-        assert_eq!(all, [0..6]);
+        extents.take(6).unwrap();
         extents.give(0..1);
         extents.give(2..3);
         extents.give(4..6);

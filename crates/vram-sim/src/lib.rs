@@ -18,7 +18,9 @@
 //! // The driver behaves as NVIDIA documents it, and fails when it is told to.
 //! machine.fail_nth(Function::cuInit, 1, CUresult::CUDA_ERROR_SYSTEM_NOT_READY);
 //! // SAFETY: cuInit takes no pointer.
-//! let (first, second) = unsafe { ((cuda.cuInit)(0), (cuda.cuInit)(0)) };
+//! let first = unsafe { (cuda.cuInit)(0) };
+//! // SAFETY: as above.
+//! let second = unsafe { (cuda.cuInit)(0) };
 //!
 //! assert_eq!(first, CUresult::CUDA_ERROR_SYSTEM_NOT_READY);
 //! assert_eq!(second, CUresult::CUDA_SUCCESS);
@@ -71,6 +73,7 @@ mod address_space;
 mod allocation;
 mod answer;
 mod context;
+mod control;
 mod device;
 mod entry;
 mod error;

@@ -215,10 +215,6 @@ impl Physical {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::arithmetic_side_effects,
-    reason = "tests compute on known values"
-)]
 mod tests {
     use super::*;
 

@@ -63,7 +63,6 @@ macro_rules! define_trampolines {
         }
 
         /// Each function with the slot as a constant: what a table can point to.
-        #[expect(clippy::too_many_arguments, reason = "the parameters are the driver's")]
         mod of_slot {
             use super::{CUresult, with_slot};
 
@@ -107,4 +106,46 @@ for_each_slot! {
 /// The table of a slot; none for a slot that doesn't exist.
 pub(crate) fn table(slot: usize, version: u32) -> Option<Table> {
     TABLES.get(slot).map(|table| table(version))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DeviceModel, Machine};
+
+    #[test]
+    fn a_panic_becomes_an_unknown_error_and_is_remembered() {
+        let machine = Machine::builder()
+            .device(DeviceModel::small(2 << 20))
+            .build()
+            .unwrap();
+
+        let code = answer(machine.slot(), Function::cuMemMap, |_| {
+            panic!("lost its way")
+        });
+
+        assert_eq!(code, CUresult::CUDA_ERROR_UNKNOWN);
+        assert_eq!(machine.bugs(), ["cuMemMap panicked: lost its way"]);
+    }
+
+    #[test]
+    fn a_panic_under_the_lock_leaves_the_machine_usable() {
+        let machine = Machine::builder()
+            .device(DeviceModel::small(2 << 20))
+            .build()
+            .unwrap();
+        let locked = |computer: &Computer| {
+            let _state = computer.state();
+            panic!("{}", "with the lock");
+        };
+        assert_eq!(
+            answer(machine.slot(), Function::cuMemMap, locked),
+            CUresult::CUDA_ERROR_UNKNOWN
+        );
+        let again = answer(machine.slot(), Function::cuMemMap, |computer| {
+            computer.state().initialised = true;
+            Ok(())
+        });
+        assert_eq!(again, CUresult::CUDA_SUCCESS);
+    }
 }

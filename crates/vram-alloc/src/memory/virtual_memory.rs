@@ -176,9 +176,8 @@ impl Pages {
 
 impl Drop for Pages {
     fn drop(&mut self) {
-        // After a refused `release` this is the second try; cuMemRelease doesn't report earlier
-        // failures, so a refusal means that it did nothing.
-        if let Err(error) = self.give_back() {
+        // cuMemRelease doesn't report earlier failures, so a refusal means that it did nothing.
+        if let Err(error) = self.give_back().or_else(|_| self.give_back()) {
             self.context
                 .release_failed("a device memory handle", &error);
         }

@@ -1,0 +1,222 @@
+//! Finding and opening devices.
+
+use vram_alloc::{Allocator, AllocatorConfig, Error, Mechanism, Platform};
+use vram_sim::{DeviceModel, Machine};
+use vram_sys::{CUdevice_attribute, CUresult, Function};
+
+use crate::rig::{MIB, Rig, machine, two_devices};
+
+#[test]
+fn test_valid_device_in_range() {
+    let machine = two_devices();
+    let platform = Platform::with_driver(machine.driver()).unwrap();
+
+    for index in 0..2 {
+        let device = platform.open(index).unwrap();
+        assert_eq!(device.properties().index, index);
+    }
+    for index in [2, 3, usize::MAX] {
+        let error = platform.open(index).unwrap_err();
+        let Error::NoSuchDevice {
+            index: refused,
+            available,
+        } = &error
+        else {
+            panic!("{error}");
+        };
+        assert_eq!(*refused, index);
+        assert_eq!(available, &["Simulated GPU", "Simulated GPU"]);
+        assert!(
+            error
+                .to_string()
+                .contains("0 (Simulated GPU), 1 (Simulated GPU)")
+        );
+    }
+    assert!(machine.live().is_empty(), "{:?}", machine.live());
+}
+
+#[test]
+fn a_machine_without_devices_says_so() {
+    let machine = Machine::builder().build().unwrap();
+
+    let error = Platform::with_driver(machine.driver()).unwrap_err();
+
+    assert!(
+        error.to_string().contains("CUDA_ERROR_NO_DEVICE"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_device_is_described_as_the_driver_describes_it() {
+    let integrated = DeviceModel::integrated();
+    let builder = Machine::builder()
+        .device(DeviceModel::h100())
+        .device(integrated);
+    let machine = builder.build().unwrap();
+    let platform = Platform::with_driver(machine.driver()).unwrap();
+    assert!(platform.is_simulated());
+
+    let devices = platform.devices().unwrap();
+
+    let [h100, orin] = &devices[..] else {
+        panic!("{devices:?}");
+    };
+    assert_eq!(h100.name, "Simulated H100");
+    assert_eq!(h100.total_memory.0, 80 << 30);
+    assert_eq!(h100.compute_capability, (9, 0));
+    assert_eq!(h100.multiprocessors, 132);
+    assert_eq!(h100.driver_version, 13_000);
+    assert_eq!(h100.integrated, Some(false));
+    assert_eq!(h100.managed_memory, Some(true));
+    assert_eq!(h100.can_map_host_memory, Some(true));
+    assert_eq!(h100.pageable_memory_access, Some(false));
+    assert_eq!(h100.virtual_memory_management, Some(true));
+    assert_eq!(h100.ecc_enabled, Some(true));
+    assert!(h100.simulated);
+    assert_eq!(&h100.uuid, b"vram-simulated-0");
+    assert_eq!(
+        h100.uuid_string(),
+        "GPU-7672616d-2d73-696d-756c-617465642d30"
+    );
+    assert!(h100.pci_bus_id.is_some());
+    assert_eq!((orin.index, orin.integrated), (1, Some(true)));
+    assert_ne!(orin.uuid, h100.uuid);
+}
+
+#[test]
+fn an_attribute_without_an_answer_is_none_and_not_a_guess() {
+    let machine = machine(64 * MIB);
+    let platform = Platform::with_driver(machine.driver()).unwrap();
+    machine.fail_always(
+        Function::cuDeviceGetPCIBusId,
+        CUresult::CUDA_ERROR_INVALID_VALUE,
+    );
+    // The three that every device must answer come first.
+    for nth in 4..20 {
+        let code = CUresult::CUDA_ERROR_INVALID_VALUE;
+        machine.fail_nth(Function::cuDeviceGetAttribute, nth, code);
+    }
+
+    let devices = platform.devices().unwrap();
+
+    let device = &devices[0];
+    assert_eq!(device.pci_bus_id, None);
+    let flags = [
+        device.integrated,
+        device.pageable_memory_access,
+        device.uses_host_page_tables,
+        device.managed_memory,
+        device.can_map_host_memory,
+        device.virtual_memory_management,
+        device.ecc_enabled,
+    ];
+    assert_eq!(flags, [None; 7]);
+}
+
+#[test]
+fn a_device_that_vanishes_is_a_typed_error() {
+    let rig = Rig::new();
+    rig.machine.vanish(0).unwrap();
+
+    let opening = rig.platform.open(0).unwrap_err();
+    let asking = rig.device.memory().unwrap_err();
+
+    for error in [opening, asking] {
+        assert!(matches!(error, Error::DeviceLost { .. }), "{error}");
+        assert!(error.is_fatal() && !error.is_retriable());
+    }
+    assert!(rig.device.is_lost());
+}
+
+#[test]
+fn opening_a_device_twice_gives_two_handles_of_one_device() {
+    let rig = Rig::new();
+    let again = rig.platform.open(0).unwrap();
+
+    assert!(rig.device.is_same(&rig.device.clone()));
+    assert!(!rig.device.is_same(&again));
+    assert_eq!(rig.machine.live().contexts, 2);
+    drop(again);
+    assert_eq!(rig.machine.live().contexts, 1);
+}
+
+#[test]
+fn a_context_that_was_current_is_current_again() {
+    use crate::raw::Raw;
+
+    let rig = Rig::new();
+    let mut region = rig.allocator.allocate(64).unwrap();
+    let raw = Raw::new(&rig.machine);
+
+    region.write(0, &[1; 64]).unwrap();
+    drop(region);
+
+    // Without a current context the driver would refuse this.
+    assert_eq!(raw.settle(), CUresult::CUDA_SUCCESS);
+}
+
+#[test]
+fn a_driver_that_does_not_start_is_an_error() {
+    let machine = machine(64 * MIB);
+    let code = CUresult::CUDA_ERROR_SYSTEM_DRIVER_MISMATCH;
+    machine.fail_nth(Function::cuInit, 1, code);
+
+    let error = Platform::with_driver(machine.driver()).unwrap_err();
+
+    let text = error.to_string();
+    assert!(text.contains("cuInit"), "{text}");
+    assert!(text.contains("CUDA_ERROR_SYSTEM_DRIVER_MISMATCH"), "{text}");
+    assert!(matches!(
+        error,
+        Error::Driver {
+            function: Function::cuInit,
+            ..
+        }
+    ));
+}
+
+#[test]
+fn a_device_without_virtual_memory_management_is_used_all_the_same() {
+    let builder = Machine::builder().device(DeviceModel::without_vmm());
+    let rig = Rig::on(builder.build().unwrap(), AllocatorConfig::default());
+    assert_eq!(
+        rig.device.properties().virtual_memory_management,
+        Some(false)
+    );
+
+    let region = rig.allocator.allocate(1).unwrap();
+
+    assert_eq!(region.mapped(), 2 * MIB);
+    assert_eq!(rig.machine.live().plain_allocations, 1);
+    assert_eq!(rig.machine.calls(Function::cuMemCreate), 0);
+}
+
+#[test]
+fn a_device_that_says_nothing_of_virtual_memory_gets_plain_allocations() {
+    let machine = machine(64 * MIB);
+    let attribute = CUdevice_attribute::CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED;
+    machine.set_device_attribute(0, attribute, 0).unwrap();
+    let rig = Rig::on(
+        machine,
+        AllocatorConfig::default().with_mechanism(Mechanism::Auto),
+    );
+
+    let _region = rig.allocator.allocate(1).unwrap();
+
+    assert_eq!(rig.machine.live().plain_allocations, 1);
+}
+
+#[test]
+fn a_budget_under_the_granularity_is_refused() {
+    let rig = Rig::new();
+    for budget in [0, 1, 2 * MIB - 1] {
+        let config = AllocatorConfig::default().with_budget(budget);
+        let error = Allocator::new(&rig.device, config).unwrap_err();
+        let Error::BadSetting { setting, value, .. } = error else {
+            panic!("{error}");
+        };
+        assert_eq!((setting, value), ("the budget", budget));
+    }
+    assert!(Allocator::new(&rig.device, AllocatorConfig::default().with_budget(2 * MIB)).is_ok());
+}

@@ -1,0 +1,23 @@
+//! Device memory over the simulated driver: what is promised, under every failure that the driver
+//! can be made to have.
+#![cfg(test)]
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "tests compute on known values"
+)]
+
+mod bounds;
+mod budget;
+mod capacity;
+mod devices;
+mod freezing;
+mod kernels;
+mod loss;
+mod privacy;
+mod raw;
+mod releasing;
+mod rig;
+mod staging;
+mod sweep;
+mod threads;
+mod wiping;

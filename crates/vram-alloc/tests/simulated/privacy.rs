@@ -1,0 +1,129 @@
+//! No address shows in anything that can be printed.
+
+use std::fmt::Debug;
+
+use vram_alloc::{
+    AllocatorConfig, Bytes, Event, HashStart, Kernels, MemoryKind, StagingRing, Stream,
+};
+use vram_sys::{CUresult, Function};
+
+use crate::rig::{BOTH, Rig};
+
+fn shown(value: &dyn Debug) -> [String; 4] {
+    [
+        format!("{value:?}"),
+        format!("{value:#?}"),
+        format!("{value:x?}"),
+        format!("{value:#X?}"),
+    ]
+}
+
+/// Every form in which a number could be recognised.
+fn forms(address: u64) -> [String; 3] {
+    [
+        format!("{address}"),
+        format!("{address:x}"),
+        format!("{address:X}"),
+    ]
+}
+
+#[test]
+fn no_address_is_in_any_debug_output() {
+    for mechanism in BOTH {
+        let rig = Rig::with_mechanism(mechanism);
+        let device = &rig.device;
+        let kernels = Kernels::load(device).unwrap();
+        let stream = Stream::new(device).unwrap();
+        let event = Event::new(device).unwrap();
+        let mut ring = StagingRing::new(device, 3, 4096).unwrap();
+        let mut open = rig.allocator.allocate(4096).unwrap();
+        let mut other = rig.allocator.allocate(4096).unwrap();
+        let buffer = ring.acquire().unwrap();
+        let sent = ring.acquire().unwrap();
+        let sent = ring.send(sent, 5, &mut open, 0).unwrap();
+        let frozen = rig.allocator.allocate(1).unwrap().freeze().unwrap();
+        let address = frozen.expose_address(0, 1).unwrap();
+        let addresses = rig.machine.addresses();
+        assert!(
+            addresses.contains(&address.as_raw()),
+            "the search would find nothing"
+        );
+        assert!(addresses.len() >= 6, "{}", addresses.len());
+
+        let mut texts: Vec<String> = Vec::new();
+        let span = open.span(8, 16).unwrap();
+        let observed = frozen.observe().unwrap();
+        let printed: [&dyn Debug; 24] = [
+            &rig.platform,
+            device,
+            device.properties(),
+            &device.memory().unwrap(),
+            &rig.allocator,
+            &rig.allocator.capacity().unwrap(),
+            &AllocatorConfig::default(),
+            &mechanism,
+            &open,
+            &frozen,
+            &frozen.freezing(),
+            &span,
+            &other.span_mut(8, 16).unwrap(),
+            &stream,
+            &event,
+            &ring,
+            &buffer,
+            &sent,
+            &kernels,
+            &HashStart::default(),
+            &address,
+            &observed,
+            &MemoryKind::Device,
+            &Bytes(7),
+        ];
+        texts.extend(printed.into_iter().flat_map(shown));
+        let serialised = [
+            serde_json::to_string(device.properties()).unwrap(),
+            serde_json::to_string(&rig.allocator.capacity().unwrap()).unwrap(),
+            serde_json::to_string(&observed).unwrap(),
+        ];
+        texts.extend(serialised);
+        for function in Function::ALL {
+            rig.machine
+                .fail_always(*function, CUresult::CUDA_ERROR_INVALID_VALUE);
+        }
+        let errors = [
+            open.write(0, &[1]).unwrap_err(),
+            open.write(u64::MAX, &[1]).unwrap_err(),
+            frozen.span(1, 1).unwrap_err(),
+            rig.allocator.allocate(1).unwrap_err(),
+            rig.platform.open(0).unwrap_err(),
+        ];
+        rig.machine.clear_faults();
+        for error in &errors {
+            texts.push(error.to_string());
+            texts.extend(shown(error));
+        }
+
+        for text in &texts {
+            for form in addresses.iter().flat_map(|address| forms(*address)) {
+                assert!(!text.contains(&form), "{form} is in {text}");
+            }
+        }
+        assert_eq!(format!("{address:?}"), "DeviceAddress(..)");
+        drop((buffer, sent));
+    }
+}
+
+#[test]
+fn debug_output_still_says_something() {
+    let rig = Rig::new();
+    let region = rig.allocator.allocate(5).unwrap();
+
+    let text = format!("{region:?}");
+
+    assert!(
+        text.starts_with("OpenRegion { len: Bytes(5), mapped: Bytes(2097152)"),
+        "{text}"
+    );
+    assert!(text.contains("Simulated GPU"), "{text}");
+    assert!(format!("{:?}", region.freeze().unwrap()).starts_with("FrozenRegion"));
+}

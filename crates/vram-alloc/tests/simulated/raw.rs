@@ -1,0 +1,138 @@
+//! The driver's table used directly: what a program can do to a region behind the library's back.
+
+use std::sync::Arc;
+use std::{ptr, slice};
+
+use vram_kernels::{KernelArgs, PTX, Sha256BlocksArgs, THREADS_PER_BLOCK};
+use vram_sim::Machine;
+use vram_sys::{CUresult, Driver};
+
+/// A context of device 0, current to this thread.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    driver: Arc<Driver>,
+}
+
+macro_rules! call {
+    ($raw:expr, $function:ident($($argument:expr),* $(,)?)) => {{
+        let function = $raw.driver.table().$function;
+        // SAFETY: every pointer is to a living value of the documented type; addresses are device
+        // memory, and what the device refuses is what the tests are about.
+        unsafe { function($($argument),*) }
+    }};
+}
+
+impl Raw {
+    pub(crate) fn new(machine: &Machine) -> Self {
+        let raw = Self {
+            driver: machine.driver(),
+        };
+        let started = call!(raw, cuInit(0));
+        assert_eq!(started, CUresult::CUDA_SUCCESS);
+        let mut context = ptr::null_mut();
+        let retained = call!(raw, cuDevicePrimaryCtxRetain(&raw mut context, 0));
+        assert_eq!(retained, CUresult::CUDA_SUCCESS);
+        let pushed = call!(raw, cuCtxPushCurrent_v2(context));
+        assert_eq!(pushed, CUresult::CUDA_SUCCESS);
+        raw
+    }
+
+    pub(crate) fn settle(&self) -> CUresult {
+        call!(self, cuCtxSynchronize())
+    }
+
+    /// Takes all device memory that nobody holds, as it is.
+    pub(crate) fn take_device_memory(&self) -> u64 {
+        let (mut free, mut total, mut address) = (0, 0, 0);
+        let told = call!(self, cuMemGetInfo_v2(&raw mut free, &raw mut total));
+        assert_eq!(told, CUresult::CUDA_SUCCESS);
+        let taken = call!(self, cuMemAlloc_v2(&raw mut address, free));
+        assert_eq!(taken, CUresult::CUDA_SUCCESS);
+        address
+    }
+
+    pub(crate) fn free_device_memory(&self, address: u64) {
+        let freed = call!(self, cuMemFree_v2(address));
+        assert_eq!(freed, CUresult::CUDA_SUCCESS);
+    }
+
+    /// What lies in page-locked memory that nobody holds, so many bytes of it.
+    pub(crate) fn free_pinned_memory(&self, len: usize) -> Vec<u8> {
+        let mut pointer = ptr::null_mut();
+        let taken = call!(self, cuMemHostAlloc(&raw mut pointer, len, 0));
+        assert_eq!(taken, CUresult::CUDA_SUCCESS);
+        // SAFETY: the driver has given so many bytes there, which the simulator has initialised.
+        let bytes = unsafe { slice::from_raw_parts(pointer.cast::<u8>(), len) }.to_vec();
+        let freed = call!(self, cuMemFreeHost(pointer));
+        assert_eq!(freed, CUresult::CUDA_SUCCESS);
+        bytes
+    }
+
+    /// Copies bytes to an address, and waits.
+    pub(crate) fn copy(&self, address: u64, bytes: &[u8]) -> CUresult {
+        let queued = call!(
+            self,
+            cuMemcpyHtoDAsync_v2(address, bytes.as_ptr().cast(), bytes.len(), ptr::null_mut())
+        );
+        assert_eq!(queued, CUresult::CUDA_SUCCESS);
+        self.settle()
+    }
+
+    /// Fills memory at an address, and waits.
+    pub(crate) fn fill(&self, address: u64, len: usize) -> CUresult {
+        let queued = call!(self, cuMemsetD8Async(address, 0, len, ptr::null_mut()));
+        assert_eq!(queued, CUresult::CUDA_SUCCESS);
+        self.settle()
+    }
+
+    /// Lets a kernel write the digest of one block to an address, and waits.
+    pub(crate) fn launch(&self, data: u64, digests: u64) -> CUresult {
+        let mut module = ptr::null_mut();
+        let loaded = call!(
+            self,
+            cuModuleLoadDataEx(
+                &raw mut module,
+                PTX.as_ptr().cast(),
+                0,
+                ptr::null_mut(),
+                ptr::null_mut()
+            )
+        );
+        assert_eq!(loaded, CUresult::CUDA_SUCCESS);
+        let mut function = ptr::null_mut();
+        let name = Sha256BlocksArgs::KERNEL.name();
+        let found = call!(
+            self,
+            cuModuleGetFunction(&raw mut function, module, name.as_ptr())
+        );
+        assert_eq!(found, CUresult::CUDA_SUCCESS);
+        let mut args = Sha256BlocksArgs::new(data, 4096, digests);
+        let mut parameters = [(&raw mut args).cast()];
+        let queued = call!(
+            self,
+            cuLaunchKernel(
+                function,
+                1,
+                1,
+                1,
+                THREADS_PER_BLOCK,
+                1,
+                1,
+                0,
+                ptr::null_mut(),
+                parameters.as_mut_ptr(),
+                ptr::null_mut()
+            )
+        );
+        assert_eq!(queued, CUresult::CUDA_SUCCESS);
+        self.settle()
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        let mut context = ptr::null_mut();
+        call!(self, cuCtxPopCurrent_v2(&raw mut context));
+        call!(self, cuDevicePrimaryCtxRelease_v2(0));
+    }
+}
