@@ -39,6 +39,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let bound = bind(&include.join("cuda.h"))?;
     let (types, signatures) = split(&bound)?;
     let generated = process::workspace().join("crates/vram-sys/src/generated");
+    let types = process::formatted(&types)?;
     process::write_or_check(&generated.join("types.rs"), &types, options.check, RENEW)?;
     process::write_or_check(
         &generated.join("functions.rs"),

@@ -1,5 +1,6 @@
 //! Running other programs, and finding the workspace.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -66,6 +67,25 @@ pub(crate) fn works(command: &mut Command) -> bool {
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
+}
+
+/// Rust source as `cargo fmt` would leave it, so that generated files pass its check.
+pub(crate) fn formatted(source: &str) -> anyhow::Result<String> {
+    let mut rustfmt = Command::new("rustfmt")
+        .args(["--edition", "2024", "--emit", "stdout", "--config-path"])
+        .arg(workspace())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("could not start rustfmt")?;
+    if let Some(mut stdin) = rustfmt.stdin.take() {
+        stdin.write_all(source.as_bytes())?;
+    }
+    let output = rustfmt.wait_with_output()?;
+    if !output.status.success() {
+        bail!("rustfmt ended with {}", output.status);
+    }
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// Compares a generated file with the committed one (`check`), or writes it.
