@@ -38,8 +38,9 @@
 //! # Freezing
 //!
 //! Where the device has virtual memory management, a region is mapped by `cuMemMap`, and freezing
-//! it is `cuMemSetAccess(PROT_READ)`: the device's MMU then refuses every write, and the context
-//! of whoever tries is lost. Elsewhere the region is a `cuMemAlloc`, and freezing is
+//! it is `cuMemSetAccess(PROT_READ)`: the device's MMU then refuses every write. A kernel that
+//! tries loses the context; copies and fills the driver refuses before (`CUDA_ERROR_INVALID_VALUE`
+//! on an H100 under driver 580). Elsewhere the region is a `cuMemAlloc`, and freezing is
 //! [`Freezing::Software`].
 //!
 //! # A lost device

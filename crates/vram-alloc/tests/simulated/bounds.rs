@@ -139,6 +139,8 @@ fn uploads_past_the_end_are_refused_and_their_buffer_comes_back() {
 
     assert_eq!(copies(&rig), before);
     let (_first, _second) = (ring.acquire().unwrap(), ring.acquire().unwrap());
+    let pinned = rig.machine.calls(Function::cuMemHostAlloc);
+    assert_eq!(pinned, 2, "a buffer had to be replaced");
 }
 
 #[test]

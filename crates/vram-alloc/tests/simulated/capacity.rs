@@ -266,6 +266,34 @@ fn what_follows_the_last_byte_is_zero() {
 }
 
 #[test]
+fn a_failed_allocation_gives_back_what_it_took_though_a_release_is_refused_once() {
+    let code = CUresult::CUDA_ERROR_INVALID_VALUE;
+    for step in [
+        Function::cuMemAddressReserve,
+        Function::cuMemMap,
+        Function::cuMemSetAccess,
+    ] {
+        for release in [
+            Function::cuMemRelease,
+            Function::cuMemUnmap,
+            Function::cuMemAddressFree,
+        ] {
+            let rig = Rig::new();
+            rig.machine.fail_nth(step, 1, code);
+            rig.machine.fail_nth(release, 1, code);
+
+            let error = rig.allocator.allocate(1).unwrap_err();
+
+            assert!(matches!(error, Error::Driver { .. }), "{error}");
+            let live = rig.machine.live();
+            assert_eq!((live.physical_allocations, live.mappings), (0, 0));
+            assert_eq!(live.reservations, 0, "{step}, {release}");
+            assert_eq!(rig.device.release_failures(), 0, "{step}, {release}");
+        }
+    }
+}
+
+#[test]
 fn what_a_failed_allocation_could_not_give_back_counts_as_held() {
     let rig = Rig::with_budget(4 * MIB);
     let code = CUresult::CUDA_ERROR_INVALID_VALUE;

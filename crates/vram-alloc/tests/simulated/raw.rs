@@ -68,21 +68,28 @@ impl Raw {
         bytes
     }
 
+    /// What became of work, if the queue took it.
+    fn outcome(&self, queued: CUresult) -> CUresult {
+        if queued == CUresult::CUDA_SUCCESS {
+            self.settle()
+        } else {
+            queued
+        }
+    }
+
     /// Copies bytes to an address, and waits.
     pub(crate) fn copy(&self, address: u64, bytes: &[u8]) -> CUresult {
         let queued = call!(
             self,
             cuMemcpyHtoDAsync_v2(address, bytes.as_ptr().cast(), bytes.len(), ptr::null_mut())
         );
-        assert_eq!(queued, CUresult::CUDA_SUCCESS);
-        self.settle()
+        self.outcome(queued)
     }
 
     /// Fills memory at an address, and waits.
     pub(crate) fn fill(&self, address: u64, len: usize) -> CUresult {
         let queued = call!(self, cuMemsetD8Async(address, 0, len, ptr::null_mut()));
-        assert_eq!(queued, CUresult::CUDA_SUCCESS);
-        self.settle()
+        self.outcome(queued)
     }
 
     /// Lets a kernel write the digest of one block to an address, and waits.
@@ -124,8 +131,7 @@ impl Raw {
                 ptr::null_mut()
             )
         );
-        assert_eq!(queued, CUresult::CUDA_SUCCESS);
-        self.settle()
+        self.outcome(queued)
     }
 }
 

@@ -1,0 +1,199 @@
+//! What the device computes, against an independent SHA-256.
+
+use vram_alloc::{Error, HashStart, Kernels, OpenRegion, SELF_TEST_SCRATCH, Stream, message_row};
+use vram_seal::Salt;
+
+use crate::content::{BLOCK, block_digests, noise, sha256};
+use crate::subject::{Subject, platforms};
+
+struct Bench<'a> {
+    subject: &'a Subject,
+    kernels: Kernels,
+    stream: Stream,
+}
+
+impl<'a> Bench<'a> {
+    fn new(subject: &'a Subject) -> Self {
+        Self {
+            subject,
+            kernels: Kernels::load(&subject.device).unwrap(),
+            stream: Stream::new(&subject.device).unwrap(),
+        }
+    }
+
+    fn region(&self, bytes: &[u8]) -> OpenRegion {
+        let mut region = self
+            .subject
+            .allocator()
+            .allocate(bytes.len() as u64)
+            .unwrap();
+        region.write(0, bytes).unwrap();
+        region
+    }
+
+    /// Hashes data that lies at an offset of a frozen region, in windows of so many blocks.
+    fn hash(&self, data: &[u8], at: usize, start: HashStart, window: usize) -> Vec<[u8; 32]> {
+        let mut placed = vec![0xee; at];
+        placed.extend_from_slice(data);
+        placed.extend_from_slice(&[0xff; BLOCK]);
+        let frozen = self.region(&placed).freeze().unwrap();
+        let mut digests = self.region(&vec![0xa5; window * 32]);
+        let span = frozen.span(at as u64, data.len() as u64).unwrap();
+        let mut found = Vec::new();
+        loop {
+            let mut into = digests.span_mut(0, (window * 32) as u64).unwrap();
+            let first = found.len() as u64;
+            let count = self
+                .kernels
+                .hash_blocks(&self.stream, span, first, start, &mut into)
+                .unwrap();
+            if count == 0 {
+                return found;
+            }
+            self.stream.synchronize().unwrap();
+            let mut bytes = vec![0; usize::try_from(count).unwrap() * 32];
+            digests.read_back(0, &mut bytes).unwrap();
+            found.extend(
+                bytes
+                    .chunks(32)
+                    .map(|digest| <[u8; 32]>::try_from(digest).unwrap()),
+            );
+        }
+    }
+}
+
+#[test]
+fn every_boundary_length_hashes_as_the_reference_does() {
+    for subject in platforms().iter() {
+        let bench = Bench::new(subject);
+        for len in [
+            1, 55, 56, 63, 64, 65, 4031, 4095, 4096, 4097, 8191, 8192, 8193, 524_287, 524_288,
+            524_289, 2_097_153,
+        ] {
+            let data = noise(len as u64, len);
+            let digests = bench.hash(&data, 0, HashStart::default(), 1024);
+            assert!(digests == block_digests(&[], &data), "{len} bytes");
+        }
+    }
+}
+
+#[test]
+fn salts_count_before_every_block() {
+    for subject in platforms().iter() {
+        let bench = Bench::new(subject);
+        for salt in [&b"1"[..], &[0; 32], b"a challenge of thirty-two bytes!"] {
+            let state = Salt::new(salt).unwrap().initial_state();
+            let start = HashStart {
+                words: state.words,
+                prefix_len: state.prefix_len,
+            };
+            let mut prefix = salt.to_vec();
+            prefix.resize(64, 0);
+            for len in [1, 4096, 4097, 70_000] {
+                let data = noise(8, len);
+                let digests = bench.hash(&data, 0, start, 64);
+                assert!(digests == block_digests(&prefix, &data), "{len} bytes");
+            }
+        }
+    }
+}
+
+#[test]
+fn windows_together_are_the_whole() {
+    for subject in platforms().iter() {
+        let bench = Bench::new(subject);
+        let data = noise(2, 300 * BLOCK + 5);
+        let whole = block_digests(&[], &data);
+        for window in [1, 7, 128, 129, 301, 1000] {
+            let digests = bench.hash(&data, 0, HashStart::default(), window);
+            assert!(digests == whole, "windows of {window}");
+        }
+    }
+}
+
+#[test]
+fn data_may_lie_at_any_offset() {
+    for subject in platforms().iter() {
+        let bench = Bench::new(subject);
+        let data = noise(3, 3 * BLOCK + 1);
+        let whole = block_digests(&[], &data);
+        for at in [1, 2, 4, 8, 15, 16, 17, 4095, 4096] {
+            assert!(
+                bench.hash(&data, at, HashStart::default(), 8) == whole,
+                "at {at}"
+            );
+        }
+    }
+}
+
+#[test]
+fn messages_of_any_length_hash_as_the_reference_does() {
+    for subject in platforms().iter() {
+        let bench = Bench::new(subject);
+        let messages: Vec<_> = (0..200).map(|len| noise(len as u64, len)).collect();
+        let (mut rows, mut text) = (Vec::new(), Vec::new());
+        for message in &messages {
+            rows.extend_from_slice(&message_row(text.len() as u64, message.len() as u64));
+            text.extend_from_slice(message);
+        }
+        let (table, data) = (bench.region(&rows), bench.region(&text));
+        let mut digests = bench.region(&[0xa5; 200 * 32]);
+
+        let count = bench
+            .kernels
+            .hash_messages(
+                &bench.stream,
+                data.span(0, text.len() as u64).unwrap(),
+                table.span(0, rows.len() as u64).unwrap(),
+                &mut digests.span_mut(0, 200 * 32).unwrap(),
+            )
+            .unwrap();
+        bench.stream.synchronize().unwrap();
+
+        assert_eq!(count, 200);
+        let mut bytes = [0; 200 * 32];
+        digests.read_back(0, &mut bytes).unwrap();
+        for (message, digest) in messages.iter().zip(bytes.chunks(32)) {
+            assert!(digest == sha256(message), "{} bytes", message.len());
+        }
+    }
+}
+
+#[test]
+fn the_device_passes_the_self_test() {
+    for subject in platforms().iter() {
+        let bench = Bench::new(subject);
+        let allocator = subject.allocator();
+        let mut input = allocator.allocate_scratch(SELF_TEST_SCRATCH).unwrap();
+        let mut output = allocator.allocate_scratch(SELF_TEST_SCRATCH).unwrap();
+        bench
+            .kernels
+            .self_test(&bench.stream, &mut input, &mut output)
+            .unwrap();
+        bench
+            .kernels
+            .self_test(&bench.stream, &mut input, &mut output)
+            .unwrap();
+    }
+}
+
+#[test]
+fn things_of_another_context_are_refused() {
+    for subject in platforms().iter() {
+        let bench = Bench::new(subject);
+        let other = subject.platform.open(0).unwrap();
+        let stream = Stream::new(&other).unwrap();
+        let data = bench.region(&[1; BLOCK]);
+        let mut digests = bench.region(&[0; 32]);
+        let span = data.span(0, 4096).unwrap();
+        let mut into = digests.span_mut(0, 32).unwrap();
+
+        let start = HashStart::default();
+        let error = bench
+            .kernels
+            .hash_blocks(&stream, span, 0, start, &mut into)
+            .unwrap_err();
+
+        assert!(matches!(error, Error::WrongDevice { .. }), "{error}");
+    }
+}

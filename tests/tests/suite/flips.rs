@@ -1,0 +1,56 @@
+//! One bit, anywhere, is found; and in a shard it is found where it is.
+
+use proptest::prelude::*;
+use vram_residency::{Error, SealRequest};
+use vram_seal::{SealRecord, SealedRecord};
+
+use crate::noise::weights;
+use crate::rig::{MIB, id, machine, manager, seal_and_find};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn one_bit_flipped_in_a_shard_is_located_in_its_block(
+        size in prop_oneof![1_usize..9000, 500_000_usize..1_200_000],
+        position in any::<prop::sample::Index>(),
+        bit in 0_u8..8,
+    ) {
+        let machine = machine(16 * MIB);
+        let manager = manager(&machine);
+        let bytes = weights(7, size);
+        let request = SealRequest::bytes(id("shard"), &bytes);
+        let (shard, allocation) = seal_and_find(&machine, &manager, request);
+        let offset = u64::try_from(position.index(size)).unwrap();
+
+        machine.flip_bit(allocation, offset, bit).unwrap();
+
+        let error = manager.verify(&shard).unwrap_err();
+        let Error::Tampered { difference, .. } = &error else { panic!("{error:?}") };
+        prop_assert_eq!(&difference.blocks, &[offset / 4096]);
+    }
+
+    #[test]
+    fn one_bit_flipped_in_a_record_is_refused(
+        position in any::<prop::sample::Index>(),
+        bit in 0_u8..8,
+    ) {
+        let machine = machine(16 * MIB);
+        let manager = manager(&machine);
+        let bytes = weights(8, 5000);
+        let shard = manager.seal(SealRequest::bytes(id("shard"), &bytes)).unwrap();
+        let SealedRecord { record, tag } = shard.sealed_record().clone();
+        let mut encoded = record.encode();
+        let byte = position.index(encoded.len());
+
+        encoded[byte] ^= 1 << bit;
+
+        // Either it is no record any more, or it is one that the tag is not of.
+        if let Ok(record) = SealRecord::decode(&encoded) {
+            let presented = SealedRecord { record, tag };
+            let error = manager.verify_record(&shard, &presented).unwrap_err();
+            prop_assert!(matches!(error, Error::SealBroken { .. }), "{:?}", error);
+            prop_assert!(manager.stop_reason().is_some());
+        }
+    }
+}
