@@ -294,6 +294,23 @@ fn a_failed_allocation_gives_back_what_it_took_though_a_release_is_refused_once(
 }
 
 #[test]
+fn addresses_that_are_still_mapped_are_given_to_nobody() {
+    let code = CUresult::CUDA_ERROR_INVALID_VALUE;
+    let rig = Rig::new();
+    rig.machine.fail_nth(Function::cuMemSetAccess, 1, code);
+    rig.machine.fail_nth(Function::cuMemUnmap, 1, code);
+    rig.machine.fail_nth(Function::cuMemUnmap, 2, code);
+
+    assert!(rig.allocator.allocate(1).is_err());
+
+    assert_eq!(rig.machine.calls(Function::cuMemAddressFree), 0);
+    assert_eq!(rig.device.release_failures(), 1);
+    let capacity = rig.allocator.capacity().unwrap();
+    assert_eq!(capacity.unreleased.0, PAGE);
+    assert_eq!(rig.machine.bytes_in_use(0).unwrap(), PAGE);
+}
+
+#[test]
 fn what_a_failed_allocation_could_not_give_back_counts_as_held() {
     let rig = Rig::with_budget(4 * MIB);
     let code = CUresult::CUDA_ERROR_INVALID_VALUE;

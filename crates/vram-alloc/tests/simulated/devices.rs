@@ -4,6 +4,7 @@ use vram_alloc::{Allocator, AllocatorConfig, Error, Mechanism, Platform};
 use vram_sim::{DeviceModel, Machine};
 use vram_sys::{CUdevice_attribute, CUresult, Function};
 
+use crate::raw::Raw;
 use crate::rig::{MIB, Rig, machine, two_devices};
 
 #[test]
@@ -142,18 +143,22 @@ fn opening_a_device_twice_gives_two_handles_of_one_device() {
 }
 
 #[test]
-fn a_context_that_was_current_is_current_again() {
-    use crate::raw::Raw;
+fn the_callers_thread_is_left_as_it_was_found() {
+    let rig = Rig::on(two_devices(), AllocatorConfig::default());
+    let callers = Raw::on(&rig.machine, 1);
+    assert!(callers.is_alone_on_the_stack());
 
-    let rig = Rig::new();
     let mut region = rig.allocator.allocate(64).unwrap();
-    let raw = Raw::new(&rig.machine);
-
     region.write(0, &[1; 64]).unwrap();
-    drop(region);
+    region.observe().unwrap();
+    let refused = CUresult::CUDA_ERROR_INVALID_VALUE;
+    rig.machine
+        .fail_nth(Function::cuMemcpyHtoDAsync_v2, 1, refused);
+    assert!(region.write(0, &[1; 64]).is_err());
+    drop(region.freeze().unwrap());
+    rig.device.synchronize().unwrap();
 
-    // Without a current context the driver would refuse this.
-    assert_eq!(raw.settle(), CUresult::CUDA_SUCCESS);
+    assert!(callers.is_alone_on_the_stack());
 }
 
 #[test]

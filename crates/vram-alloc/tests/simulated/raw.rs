@@ -5,12 +5,14 @@ use std::{ptr, slice};
 
 use vram_kernels::{KernelArgs, PTX, Sha256BlocksArgs, THREADS_PER_BLOCK};
 use vram_sim::Machine;
-use vram_sys::{CUresult, Driver};
+use vram_sys::{CUcontext, CUdevice, CUresult, Driver};
 
-/// A context of device 0, current to this thread.
+/// A device's context, current to this thread.
 #[derive(Debug)]
 pub(crate) struct Raw {
     driver: Arc<Driver>,
+    device: CUdevice,
+    context: CUcontext,
 }
 
 macro_rules! call {
@@ -24,20 +26,38 @@ macro_rules! call {
 
 impl Raw {
     pub(crate) fn new(machine: &Machine) -> Self {
-        let raw = Self {
+        Self::on(machine, 0)
+    }
+
+    pub(crate) fn on(machine: &Machine, device: CUdevice) -> Self {
+        let mut raw = Self {
             driver: machine.driver(),
+            device,
+            context: ptr::null_mut(),
         };
         let started = call!(raw, cuInit(0));
         assert_eq!(started, CUresult::CUDA_SUCCESS);
         let mut context = ptr::null_mut();
-        let retained = call!(raw, cuDevicePrimaryCtxRetain(&raw mut context, 0));
+        let retained = call!(raw, cuDevicePrimaryCtxRetain(&raw mut context, device));
         assert_eq!(retained, CUresult::CUDA_SUCCESS);
+        raw.context = context;
         let pushed = call!(raw, cuCtxPushCurrent_v2(context));
         assert_eq!(pushed, CUresult::CUDA_SUCCESS);
         raw
     }
 
-    pub(crate) fn settle(&self) -> CUresult {
+    /// Whether the context is the thread's current one, and the only one on its stack.
+    pub(crate) fn is_alone_on_the_stack(&self) -> bool {
+        let (mut first, mut second) = (ptr::null_mut(), ptr::null_mut());
+        let popped = call!(self, cuCtxPopCurrent_v2(&raw mut first));
+        let empty = call!(self, cuCtxPopCurrent_v2(&raw mut second));
+        call!(self, cuCtxPushCurrent_v2(self.context));
+        popped == CUresult::CUDA_SUCCESS
+            && first == self.context
+            && empty == CUresult::CUDA_ERROR_INVALID_CONTEXT
+    }
+
+    fn settle(&self) -> CUresult {
         call!(self, cuCtxSynchronize())
     }
 
@@ -139,6 +159,6 @@ impl Drop for Raw {
     fn drop(&mut self) {
         let mut context = ptr::null_mut();
         call!(self, cuCtxPopCurrent_v2(&raw mut context));
-        call!(self, cuDevicePrimaryCtxRelease_v2(0));
+        call!(self, cuDevicePrimaryCtxRelease_v2(self.device));
     }
 }
