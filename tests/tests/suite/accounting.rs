@@ -22,6 +22,18 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// The one thing that may be refused here, and it must be true.
+fn require_out_of_memory(error: &Error) {
+    let Error::Memory(Memory::OutOfMemory {
+        needed, available, ..
+    }) = error
+    else {
+        panic!("{error:?}")
+    };
+    assert!(needed > available, "{error}");
+    assert!(error.is_retriable() && !error.is_fatal(), "{error}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
@@ -38,6 +50,8 @@ proptest! {
             assert_eq!(now.used.0 + now.available.0, whole);
             assert_eq!(now.used.0 + now.available.0 + now.unavailable.0, now.total.0);
             assert_eq!(now.unreleased.0, 0);
+            assert_eq!(now.allocations - now.frees, now.regions);
+            now
         };
 
         let kept: Vec<Vec<SealedShard>> = std::thread::scope(|scope| {
@@ -52,8 +66,7 @@ proptest! {
                                 let bytes = weights(3, size);
                                 match manager.seal(SealRequest::bytes(id(&name), &bytes)) {
                                     Ok(shard) => shards.push(shard),
-                                    Err(Error::Memory(Memory::OutOfMemory { .. })) => {}
-                                    Err(error) => panic!("{error:?}"),
+                                    Err(error) => require_out_of_memory(&error),
                                 }
                             }
                             Step::Verify { which } => {
@@ -67,7 +80,9 @@ proptest! {
                                 }
                             }
                         }
-                        adds_up();
+                        // The other threads' shards come on top of this one's.
+                        let own: u64 = shards.iter().map(|shard| shard.mapped().0).sum();
+                        assert!(own <= adds_up().used.0);
                     }
                     shards
                 })
@@ -77,9 +92,15 @@ proptest! {
         });
 
         let held: u64 = kept.iter().flatten().map(|shard| shard.mapped().0).sum();
-        prop_assert_eq!(manager.capacity().unwrap().used.0, held);
+        let mut ids: Vec<_> = kept.iter().flatten().map(|shard| shard.id().clone()).collect();
+        ids.sort();
+        prop_assert_eq!(manager.shard_ids(), ids);
+        let full = adds_up();
+        prop_assert_eq!(full.used.0, held);
+        prop_assert_eq!(machine.bytes_in_use(0).unwrap(), held + full.scratch.0);
         drop(kept);
-        prop_assert_eq!(manager.capacity().unwrap().available.0, whole);
+        prop_assert_eq!(adds_up().available.0, whole);
+        prop_assert_eq!(manager.shard_ids(), []);
         drop(manager);
         prop_assert!(machine.live().is_empty(), "{:?}", machine.live());
     }

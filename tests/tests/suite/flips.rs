@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use vram_residency::{Error, SealRequest};
-use vram_seal::{SealRecord, SealedRecord};
+use vram_seal::{SealRecord, SealTag, SealedRecord};
 
 use crate::noise::weights;
 use crate::rig::{MIB, id, machine, manager, seal_and_find};
@@ -12,7 +12,7 @@ proptest! {
 
     #[test]
     fn one_bit_flipped_in_a_shard_is_located_in_its_block(
-        size in prop_oneof![1_usize..9000, 500_000_usize..1_200_000],
+        size in prop_oneof![1_usize..9000, 500_000_usize..1_200_000, Just(4096), Just(524_288), Just(3_000_000)],
         position in any::<prop::sample::Index>(),
         bit in 0_u8..8,
     ) {
@@ -28,6 +28,9 @@ proptest! {
         let error = manager.verify(&shard).unwrap_err();
         let Error::Tampered { difference, .. } = &error else { panic!("{error:?}") };
         prop_assert_eq!(&difference.blocks, &[offset / 4096]);
+        prop_assert_eq!(difference.changed_groups, 1);
+        prop_assert!(difference.unpinned.is_empty());
+        prop_assert!(manager.stop_reason().is_some());
     }
 
     #[test]
@@ -52,5 +55,22 @@ proptest! {
             prop_assert!(matches!(error, Error::SealBroken { .. }), "{:?}", error);
             prop_assert!(manager.stop_reason().is_some());
         }
+    }
+
+    #[test]
+    fn one_bit_flipped_in_a_tag_is_refused(byte in 0_usize..32, bit in 0_u8..8) {
+        let machine = machine(16 * MIB);
+        let manager = manager(&machine);
+        let bytes = weights(9, 5000);
+        let shard = manager.seal(SealRequest::bytes(id("shard"), &bytes)).unwrap();
+        let SealedRecord { record, tag } = shard.sealed_record().clone();
+        let mut flipped = *tag.as_bytes();
+        flipped[byte] ^= 1 << bit;
+
+        let tag = SealTag::from_bytes(&flipped).unwrap();
+        let error = manager.verify_record(&shard, &SealedRecord { record, tag }).unwrap_err();
+
+        prop_assert!(matches!(error, Error::SealBroken { .. }), "{:?}", error);
+        prop_assert!(manager.stop_reason().is_some());
     }
 }
