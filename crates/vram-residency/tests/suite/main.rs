@@ -10,6 +10,8 @@
 mod drill;
 mod failures;
 mod files;
+mod policy;
+mod room;
 mod sealing;
 mod secrecy;
 mod support;

@@ -176,3 +176,10 @@ impl Outsider {
         }
     }
 }
+
+/// Whether one more small shard can be sealed.
+pub(crate) fn seal_fits(manager: &Manager) -> bool {
+    manager
+        .seal(SealRequest::bytes(id("fits"), &weights(10_000)))
+        .is_ok()
+}

@@ -1,0 +1,169 @@
+//! Sizes and room: what is refused before a byte is read, and what just fits.
+
+use std::io::Read;
+
+use crate::support::*;
+use vram_alloc::Error as Memory;
+use vram_residency::{Error, SealRequest};
+
+#[test]
+fn test_seal_model_zero_size_rejected() {
+    let machine = machine();
+    let manager = manager(&machine);
+    machine.record();
+
+    let error = manager
+        .seal(SealRequest::bytes(id("nothing"), &[]))
+        .unwrap_err();
+
+    assert!(matches!(error, Error::Empty { .. }), "{error:?}");
+    assert!(error.to_string().contains("nothing has 0 bytes"), "{error}");
+    assert!(!error.is_retriable() && !error.is_fatal());
+    assert!(
+        machine.stop_recording().is_empty(),
+        "the driver was not called"
+    );
+}
+
+#[test]
+fn test_valid_model_size() {
+    let machine = machine();
+    let manager = builder()
+        .max_shard_size(4096)
+        .build(&platform(&machine))
+        .unwrap();
+
+    assert!(manager.seal(SealRequest::bytes(id("one"), &[1])).is_ok());
+    assert!(
+        manager
+            .seal(SealRequest::bytes(id("all"), &weights(4096)))
+            .is_ok()
+    );
+    assert!(
+        manager
+            .seal(SealRequest::bytes(id("over"), &weights(4097)))
+            .is_err()
+    );
+    assert_eq!(
+        vram_residency::DEFAULT_MAX_SHARD_SIZE,
+        100 * 1024 * 1024 * 1024
+    );
+}
+
+#[test]
+fn test_size_exceeds_max_rejected() {
+    let machine = machine();
+    let manager = builder()
+        .max_shard_size(1 << 20)
+        .build(&platform(&machine))
+        .unwrap();
+    let mut never_read = Unreadable;
+    machine.record();
+
+    let request = SealRequest::reader(id("huge"), &mut never_read, (1 << 20) + 1);
+    let error = manager.seal(request).unwrap_err();
+
+    assert!(matches!(error, Error::TooLarge { .. }), "{error:?}");
+    let text = error.to_string();
+    assert!(
+        text.contains("1048577") && text.contains("1048576"),
+        "{text}"
+    );
+    assert!(text.contains("max_shard_size"), "{text}");
+    assert!(
+        machine.stop_recording().is_empty(),
+        "the driver was not called"
+    );
+}
+
+/// A source that no refusal may touch.
+struct Unreadable;
+
+impl Read for Unreadable {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        panic!("a byte was read of what should have been refused before")
+    }
+}
+
+#[test]
+fn a_model_that_cannot_fit_is_refused_before_a_byte_is_read() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let available = manager.capacity().unwrap().available.0;
+
+    let mut never_read = Unreadable;
+    let request = SealRequest::reader(id("huge"), &mut never_read, available + 1);
+    let error = manager.seal(request).unwrap_err();
+
+    let Error::Memory(Memory::OutOfMemory {
+        needed,
+        available: left,
+        ..
+    }) = &error
+    else {
+        panic!("{error:?}")
+    };
+    assert_eq!((needed.0, left.0), (available + (2 << 20), available));
+    assert!(error.is_retriable());
+    assert!(seal_fits(&manager), "the next one that fits is sealed");
+}
+
+#[test]
+fn a_size_that_overflows_when_rounded_up_is_refused() {
+    let machine = machine();
+    let manager = builder()
+        .max_shard_size(u64::MAX)
+        .build(&platform(&machine))
+        .unwrap();
+
+    for size in [u64::MAX, u64::MAX - 1, u64::MAX / 2 + 1] {
+        let error = manager.seal(SealRequest::reader(id("huge"), &mut Unreadable, size));
+        let error = error.unwrap_err();
+        assert!(
+            matches!(error, Error::Memory(Memory::SizeOverflow { .. })),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
+fn a_model_that_fills_the_capacity_exactly_is_sealed() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let available = manager.capacity().unwrap().available.0;
+    let mut zeros = std::io::repeat(1).take(available);
+
+    let shard = manager
+        .seal(SealRequest::reader(id("full"), &mut zeros, available))
+        .unwrap();
+
+    assert_eq!(manager.capacity().unwrap().available.0, 0);
+    let _verified = manager.verify(&shard).unwrap();
+    assert!(!seal_fits(&manager), "nothing more fits");
+    drop(shard);
+    assert_eq!(manager.capacity().unwrap().available.0, available);
+}
+
+#[test]
+fn the_budget_covers_scratch_and_shards() {
+    let machine = machine();
+    let manager = builder()
+        .budget(10 << 20)
+        .build(&platform(&machine))
+        .unwrap();
+    let capacity = manager.capacity().unwrap();
+    assert_eq!(
+        (capacity.scratch.0, capacity.available.0),
+        (6 << 20, 4 << 20)
+    );
+
+    let _shard = seal(&manager, "one", &weights(4 << 20));
+
+    let error = manager
+        .seal(SealRequest::bytes(id("two"), &[1]))
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("of a budget of 10485760 bytes"),
+        "{error}"
+    );
+}
