@@ -13,26 +13,43 @@
 
 // Arguments of vram_sha256_blocks.
 struct Sha256BlocksArgs {
-    uint64_t data;              // device address of byte 0 of the data
-    uint64_t data_len;          // bytes of data
+    uint64_t data;              // device address of byte 0 of the data, if it is in one piece
+    uint64_t data_len;          // bytes of data, if it is in one piece
     uint64_t digests;           // device address of the window's first digest
     uint64_t first_block;       // index of the window's first 4096-byte block
     uint64_t block_count;       // blocks in the window
+    uint64_t rows;              // device address of the data's table of Row, 8-byte aligned; 0: in one piece
     uint32_t initial_state[8];  // SHA-256 state that each block starts from
     uint32_t prefix;            // VRAM_PREFIX_NONE or VRAM_PREFIX_SALT_BLOCK
     uint32_t one;               // always 1: see add() in sha256.cuh
+    uint32_t row_shift;         // log2 of the blocks that a row stands for; below 32
+    uint32_t reserved;          // zero
 };
 
-static_assert(sizeof(Sha256BlocksArgs) == 80, "laid out as in src/arguments.rs");
+static_assert(sizeof(Sha256BlocksArgs) == 96, "laid out as in src/arguments.rs");
 static_assert(alignof(Sha256BlocksArgs) == 8, "laid out as in src/arguments.rs");
 static_assert(offsetof(Sha256BlocksArgs, data) == 0, "laid out as in src/arguments.rs");
 static_assert(offsetof(Sha256BlocksArgs, data_len) == 8, "laid out as in src/arguments.rs");
 static_assert(offsetof(Sha256BlocksArgs, digests) == 16, "laid out as in src/arguments.rs");
 static_assert(offsetof(Sha256BlocksArgs, first_block) == 24, "laid out as in src/arguments.rs");
 static_assert(offsetof(Sha256BlocksArgs, block_count) == 32, "laid out as in src/arguments.rs");
-static_assert(offsetof(Sha256BlocksArgs, initial_state) == 40, "laid out as in src/arguments.rs");
-static_assert(offsetof(Sha256BlocksArgs, prefix) == 72, "laid out as in src/arguments.rs");
-static_assert(offsetof(Sha256BlocksArgs, one) == 76, "laid out as in src/arguments.rs");
+static_assert(offsetof(Sha256BlocksArgs, rows) == 40, "laid out as in src/arguments.rs");
+static_assert(offsetof(Sha256BlocksArgs, initial_state) == 48, "laid out as in src/arguments.rs");
+static_assert(offsetof(Sha256BlocksArgs, prefix) == 80, "laid out as in src/arguments.rs");
+static_assert(offsetof(Sha256BlocksArgs, one) == 84, "laid out as in src/arguments.rs");
+static_assert(offsetof(Sha256BlocksArgs, row_shift) == 88, "laid out as in src/arguments.rs");
+static_assert(offsetof(Sha256BlocksArgs, reserved) == 92, "laid out as in src/arguments.rs");
+
+// A row of vram_sha256_blocks' table: a piece of data of its own.
+struct Row {
+    uint64_t address;  // device address of its byte 0
+    uint64_t length;   // bytes in it
+};
+
+static_assert(sizeof(Row) == 16, "laid out as in src/arguments.rs");
+static_assert(alignof(Row) == 8, "laid out as in src/arguments.rs");
+static_assert(offsetof(Row, address) == 0, "laid out as in src/arguments.rs");
+static_assert(offsetof(Row, length) == 8, "laid out as in src/arguments.rs");
 
 // Arguments of vram_sha256_messages.
 struct Sha256MessagesArgs {

@@ -19,6 +19,9 @@ VRAM_INLINE uint64_t thread_index() {
     return static_cast<uint64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
 }
 
+// Whether a condition holds for every thread that runs in step with this one.
+VRAM_INLINE bool holds_for_warp(bool condition) { return __all_sync(__activemask(), condition) != 0; }
+
 #else
 
 #include "cpu/grid.h"
@@ -31,6 +34,8 @@ VRAM_INLINE uint64_t thread_index() {
     return static_cast<uint64_t>(vram_cpu::position.block) * vram_cpu::position.threads_per_block +
            vram_cpu::position.thread;
 }
+
+VRAM_INLINE bool holds_for_warp(bool condition) { return condition; }
 
 #endif
 

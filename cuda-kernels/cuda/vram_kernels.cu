@@ -35,15 +35,22 @@ VRAM_INLINE memory::Words4 load_partial16(uint64_t address, uint32_t present) {
     return memory::Words4{words[0], words[1], words[2], words[3]};
 }
 
+// The chunk at an address that is a multiple of 16.
+VRAM_INLINE Chunk load_whole_chunk(uint64_t address) {
+    Chunk chunk;
+#pragma unroll
+    for (uint32_t q = 0; q < 4; ++q) {
+        chunk.quarter[q] = memory::load16(address + 16 * q);
+    }
+    return chunk;
+}
+
 // The chunk at byte `at` of a block that has `present` bytes in memory, the rest being zeros. Of those
 // bytes the first `wide` may be read 16 at a time.
 VRAM_INLINE Chunk load_chunk(uint64_t block, uint32_t at, uint32_t present, uint32_t wide) {
     Chunk chunk;
     if (at + CHUNK_SIZE <= wide) {
-#pragma unroll
-        for (uint32_t q = 0; q < 4; ++q) {
-            chunk.quarter[q] = memory::load16(block + at + 16 * q);
-        }
+        chunk = load_whole_chunk(block + at);
     } else {
 #pragma unroll
         for (uint32_t q = 0; q < 4; ++q) {
@@ -56,6 +63,14 @@ VRAM_INLINE Chunk load_chunk(uint64_t block, uint32_t at, uint32_t present, uint
         }
     }
     return chunk;
+}
+
+// The padding after a salt block and a block: the 1 bit, zeros, and the length in bits.
+VRAM_INLINE sha256::BlockMessage salted_padding() {
+    sha256::BlockMessage message = {};
+    message.w[0] = 0x80000000u;
+    message.w[15] = (VRAM_PREFIX_SALT_BLOCK + static_cast<uint32_t>(BLOCK_SIZE)) * 8;
+    return message;
 }
 
 // The chunk as SHA-256 reads it: big-endian words.
@@ -98,39 +113,70 @@ VRAM_KERNEL(128, 4) vram_sha256_blocks(const Sha256BlocksArgs args) {
     if (index >= args.block_count) {
         return;
     }
-    // What of this block is data. A block past the end, or an index that wrapped, has none.
     const uint64_t block = args.first_block + index;
-    const uint64_t whole_blocks = args.data_len / BLOCK_SIZE;
+    uint64_t address;
     uint32_t present = 0;
-    if (block >= index) {
-        if (block < whole_blocks) {
-            present = BLOCK_SIZE;
-        } else if (block == whole_blocks) {
-            present = static_cast<uint32_t>(args.data_len % BLOCK_SIZE);
+    if (args.rows == 0) {
+        // What of this block is data. A block past the end, or an index that wrapped, has none.
+        const uint64_t whole_blocks = args.data_len / BLOCK_SIZE;
+        if (block >= index) {
+            if (block < whole_blocks) {
+                present = BLOCK_SIZE;
+            } else if (block == whole_blocks) {
+                present = static_cast<uint32_t>(args.data_len % BLOCK_SIZE);
+            }
         }
+        address = args.data + block * BLOCK_SIZE;
+    } else {
+        // Its row, and where it lies there. A row need not fill the blocks that it stands for: the others
+        // are nobody's, and their digests are left as they are.
+        const uint64_t row = args.rows + (block >> args.row_shift) * sizeof(Row);
+        const uint64_t length = memory::load8(row + offsetof(Row, length));
+        const uint64_t offset = (block & ((uint64_t{1} << args.row_shift) - 1)) * BLOCK_SIZE;
+        if (offset >= length) {
+            return;
+        }
+        const uint64_t left = length - offset;
+        present = static_cast<uint32_t>(left < BLOCK_SIZE ? left : BLOCK_SIZE);
+        address = memory::load8(row + offsetof(Row, address)) + offset;
     }
-    const uint64_t address = args.data + block * BLOCK_SIZE;
     const uint32_t wide = memory::is_aligned16(address) ? present & ~15u : 0;
 
     sha256::State state = {args.initial_state[0], args.initial_state[1], args.initial_state[2],
                            args.initial_state[3], args.initial_state[4], args.initial_state[5],
                            args.initial_state[6], args.initial_state[7]};
-    Chunk next = load_chunk(address, 0, present, wide);
+    // In both loops the next chunk is asked for one compression before it is needed: memory's latency hides
+    // behind the rounds.
+    uint32_t chunk = 0;
+    if (holds_for_warp(wide == BLOCK_SIZE)) {
+        Chunk next = load_whole_chunk(address);
 #pragma unroll 1
-    for (uint32_t chunk = 1; chunk <= CHUNKS; ++chunk) {
-        sha256::BlockMessage message = message_of(next);
-        // Asked for now, needed one compression later: memory's latency hides behind the rounds.
-        if (chunk < CHUNKS) {
-            next = load_chunk(address, chunk * CHUNK_SIZE, present, wide);
+        for (; chunk < CHUNKS; ++chunk) {
+            sha256::BlockMessage message = message_of(next);
+            // The last time, a chunk that is there already: cheaper than to ask whether there is a next one.
+            next = load_whole_chunk(address + (chunk + 1 < CHUNKS ? chunk + 1 : chunk) * CHUNK_SIZE);
+            sha256::compress(state, message, args.one);
         }
-        sha256::compress(state, message, args.one);
+    }
+    // What the loop above didn't do: blocks of which something is missing or unaligned, with their
+    // neighbours; and after a salt the padding, which otherwise is done below.
+    const bool salted = args.prefix != VRAM_PREFIX_NONE;
+    const uint32_t chunks = CHUNKS + (salted ? 1 : 0);
+    if (chunk < chunks) {
+        Chunk next = load_chunk(address, chunk * CHUNK_SIZE, present, wide);
+#pragma unroll 1
+        for (; chunk < chunks; ++chunk) {
+            sha256::BlockMessage message = message_of(next);
+            if (chunk == CHUNKS) {
+                message = salted_padding();
+            }
+            next = load_chunk(address, (chunk + 1) * CHUNK_SIZE, present, wide);
+            sha256::compress(state, message, args.one);
+        }
     }
     // Every block is padded to the same length, so the last compression's message is a constant.
-    if (args.prefix == VRAM_PREFIX_NONE) {
+    if (!salted) {
         sha256::PaddingMessage<BLOCK_SIZE> padding;
-        sha256::compress(state, padding, args.one);
-    } else {
-        sha256::PaddingMessage<VRAM_PREFIX_SALT_BLOCK + BLOCK_SIZE> padding;
         sha256::compress(state, padding, args.one);
     }
     store_digest(args.digests + index * DIGEST_SIZE, state);

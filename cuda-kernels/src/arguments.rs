@@ -71,13 +71,16 @@ impl Prefix {
 /// - Addresses may have any alignment. Data aligned to 16 bytes is read 16 bytes at a time; other
 ///   data costs many times that.
 ///
+/// The data may also lie in many pieces, listed in a table of [`Row`]s: see
+/// [`of_rows`](Self::of_rows).
+///
 /// Made by [`new`](Self::new), then narrowed. `Debug` leaves the device addresses out.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct Sha256BlocksArgs {
-    /// Device address of byte 0 of the data.
+    /// Device address of byte 0 of the data; 0 where there are rows.
     pub data: u64,
-    /// Bytes of data.
+    /// Bytes of data; 0 where there are rows.
     pub data_len: u64,
     /// Device address that the digest of the window's first block goes to.
     pub digests: u64,
@@ -85,6 +88,8 @@ pub struct Sha256BlocksArgs {
     pub first_block: u64,
     /// Blocks in the window: one thread each.
     pub block_count: u64,
+    /// Device address of a table of [`Row`], aligned to 8 bytes; 0 where the data is in one piece.
+    pub rows: u64,
     /// SHA-256 state that every block starts from.
     pub initial_state: [u32; 8],
     /// What that state has absorbed already.
@@ -92,6 +97,10 @@ pub struct Sha256BlocksArgs {
     /// A 1 that the device's compiler doesn't know of: it turns additions into multiply-adds,
     /// which run on a pipe that SHA-256 leaves idle.
     one: u32,
+    /// How many blocks each row stands for, as a power of 2: below 32.
+    pub row_shift: u32,
+    /// Zero.
+    reserved: u32,
 }
 
 impl Sha256BlocksArgs {
@@ -105,10 +114,29 @@ impl Sha256BlocksArgs {
             digests,
             first_block: 0,
             block_count: data_len.div_ceil(BLOCK_SIZE),
+            rows: 0,
             initial_state: SHA256_INITIAL_STATE,
             prefix: Prefix::None,
             one: 1,
+            row_shift: 0,
+            reserved: 0,
         }
+    }
+
+    /// The blocks of `row_count` pieces of data, which the table of [`Row`]s at the device address
+    /// `rows` lists, unsalted, digests to the device address `digests`.
+    ///
+    /// Each row stands for 2<sup>`row_shift`</sup> blocks, so its digests start
+    /// 32 · 2<sup>`row_shift`</sup> bytes after the row's before it. Blocks that a row has no data for
+    /// are not hashed, and their digests are not written. What a row has beyond its blocks is not read.
+    #[must_use]
+    pub const fn of_rows(rows: u64, row_count: u64, row_shift: u32, digests: u64) -> Self {
+        let mut args = Self::new(0, 0, digests);
+        args.rows = rows;
+        // Below 32, as the kernel takes it.
+        args.row_shift = row_shift & 31;
+        args.block_count = row_count << args.row_shift;
+        args
     }
 
     /// Starts every block from `words`, a state that has absorbed `prefix` already: a salt.
@@ -134,6 +162,8 @@ impl fmt::Debug for Sha256BlocksArgs {
             .field("data_len", &self.data_len)
             .field("first_block", &self.first_block)
             .field("block_count", &self.block_count)
+            .field("in_rows", &(self.rows != 0))
+            .field("row_shift", &self.row_shift)
             .field("prefix", &self.prefix)
             .finish_non_exhaustive()
     }
@@ -229,17 +259,54 @@ impl Message {
     }
 }
 
+/// A row of the table that [`Sha256BlocksArgs::rows`] points to: a piece of data of its own.
+///
+/// `Debug` leaves the device address out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct Row {
+    /// Device address of the piece's byte 0.
+    pub address: u64,
+    /// Bytes in the piece.
+    pub length: u64,
+}
+
+impl Row {
+    /// The row as it lies in device memory, whose byte order is little-endian.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        let row = u128::from(self.address) | (u128::from(self.length) << u64::BITS);
+        row.to_le_bytes()
+    }
+}
+
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Row")
+            .field("length", &self.length)
+            .finish_non_exhaustive()
+    }
+}
+
 const _: () = {
-    assert!(size_of::<Sha256BlocksArgs>() == 80);
+    assert!(size_of::<Sha256BlocksArgs>() == 96);
     assert!(align_of::<Sha256BlocksArgs>() == 8);
     assert!(offset_of!(Sha256BlocksArgs, data) == 0);
     assert!(offset_of!(Sha256BlocksArgs, data_len) == 8);
     assert!(offset_of!(Sha256BlocksArgs, digests) == 16);
     assert!(offset_of!(Sha256BlocksArgs, first_block) == 24);
     assert!(offset_of!(Sha256BlocksArgs, block_count) == 32);
-    assert!(offset_of!(Sha256BlocksArgs, initial_state) == 40);
-    assert!(offset_of!(Sha256BlocksArgs, prefix) == 72);
-    assert!(offset_of!(Sha256BlocksArgs, one) == 76);
+    assert!(offset_of!(Sha256BlocksArgs, rows) == 40);
+    assert!(offset_of!(Sha256BlocksArgs, initial_state) == 48);
+    assert!(offset_of!(Sha256BlocksArgs, prefix) == 80);
+    assert!(offset_of!(Sha256BlocksArgs, one) == 84);
+    assert!(offset_of!(Sha256BlocksArgs, row_shift) == 88);
+    assert!(offset_of!(Sha256BlocksArgs, reserved) == 92);
+
+    assert!(size_of::<Row>() == 16);
+    assert!(align_of::<Row>() == 8);
+    assert!(offset_of!(Row, address) == 0);
+    assert!(offset_of!(Row, length) == 8);
 
     assert!(size_of::<Sha256MessagesArgs>() == 48);
     assert!(align_of::<Sha256MessagesArgs>() == 8);

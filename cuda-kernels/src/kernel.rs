@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn parameter_sizes_are_those_of_the_argument_structs() {
-        assert_eq!(Kernel::Sha256Blocks.args_size(), 80);
+        assert_eq!(Kernel::Sha256Blocks.args_size(), 96);
         assert_eq!(Kernel::Sha256Messages.args_size(), 48);
     }
 }

@@ -45,8 +45,8 @@ mod kernel;
 mod ptx;
 
 pub use arguments::{
-    BLOCK_SIZE, DIGEST_SIZE, KernelArgs, Message, Prefix, SHA256_INITIAL_STATE, Sha256BlocksArgs,
-    Sha256MessagesArgs,
+    BLOCK_SIZE, DIGEST_SIZE, KernelArgs, Message, Prefix, Row, SHA256_INITIAL_STATE,
+    Sha256BlocksArgs, Sha256MessagesArgs,
 };
 pub use kernel::{Kernel, MAX_GRID, THREADS_PER_BLOCK, grid_for};
 pub use ptx::{PTX, PTX_SHA256};

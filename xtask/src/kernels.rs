@@ -33,8 +33,30 @@ const CHIPS: &[&str] = &[
 ];
 /// Operations that the kernels may use. All are in PTX 7.0, in every form without a `::` qualifier.
 const OPERATIONS: &[&str] = &[
-    "add", "and", "bra", "cvt", "ld", "mad", "max", "min", "mov", "mul", "not", "or", "prmt",
-    "ret", "selp", "setp", "shf", "shl", "shr", "st", "sub", "xor",
+    "activemask",
+    "add",
+    "and",
+    "bra",
+    "cvt",
+    "ld",
+    "mad",
+    "max",
+    "min",
+    "mov",
+    "mul",
+    "not",
+    "or",
+    "prmt",
+    "ret",
+    "selp",
+    "setp",
+    "shf",
+    "shl",
+    "shr",
+    "st",
+    "sub",
+    "vote",
+    "xor",
 ];
 /// Directives that the kernels may use. Local memory is not among them, nor is anything global.
 const DIRECTIVES: &[&str] = &[

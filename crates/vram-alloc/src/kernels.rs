@@ -12,6 +12,8 @@ use vram_kernels::{
 use vram_sys::{CUfunction, CUmodule, Function};
 
 use crate::context::Context;
+use crate::rows::RowTables;
+use crate::size;
 use crate::span::{Span, SpanMut};
 use crate::stream::Stream;
 use crate::{Device, Error, Result};
@@ -89,11 +91,7 @@ impl Kernels {
         digests: &mut SpanMut<'_>,
     ) -> Result<u64> {
         self.same_device(stream, &[data.context(), digests.context()])?;
-        let prefix = Prefix::from_len(start.prefix_len).ok_or(Error::BadSetting {
-            setting: "the salt's prefix",
-            value: start.prefix_len,
-            expected: "0 or 64 bytes",
-        })?;
+        let prefix = prefix_of(start)?;
         let blocks = data.len().div_ceil(BLOCK_SIZE).saturating_sub(first_block);
         // Constants that aren't zero: the divisions always have a result.
         let room = digests.len().checked_div(DIGEST_SIZE).unwrap_or(0);
@@ -108,6 +106,72 @@ impl Kernels {
         // in `digests`; both are ranges of living regions, and `digests` is borrowed alone.
         unsafe { self.launch(stream, self.blocks, count, args) }?;
         Ok(count)
+    }
+
+    /// Hashes many pieces of data in one launch, each piece's 4096-byte blocks as
+    /// [`hash_blocks`](Self::hash_blocks) would: its last block counts as padded with zeros.
+    ///
+    /// Each piece has `row_blocks` digests' room in `digests`, one piece after the other. Digests of
+    /// blocks that a piece doesn't have are not written. The pieces are listed in the table `table` of
+    /// `tables`; the call waits for an earlier launch over the same table.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongDevice`] for ranges of another device; [`Error::BadSetting`] for a number of blocks
+    /// that is no power of two below 2<sup>31</sup>, for a piece with more blocks, for more pieces than
+    /// the table has rows, and for a start that no salt gives; [`Error::OutOfBounds`] if the digests have
+    /// no room; [`Error::Driver`], [`Error::DeviceLost`].
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a launch is described by all of them, and by nothing else"
+    )]
+    pub fn hash_rows(
+        &self,
+        stream: &Stream,
+        tables: &mut RowTables,
+        table: usize,
+        pieces: &[Span<'_>],
+        row_blocks: u64,
+        start: HashStart,
+        digests: &mut SpanMut<'_>,
+    ) -> Result<()> {
+        self.same_device(stream, &[digests.context()])?;
+        pieces
+            .iter()
+            .try_for_each(|piece| self.same_device(stream, &[piece.context()]))?;
+        let prefix = prefix_of(start)?;
+        let shift = row_blocks.trailing_zeros();
+        if !row_blocks.is_power_of_two() || shift > MAX_ROW_SHIFT {
+            return Err(Error::BadSetting {
+                setting: "the number of blocks in a row",
+                value: row_blocks,
+                expected: "a power of two below 2^31",
+            });
+        }
+        let row_len = row_blocks.saturating_mul(BLOCK_SIZE);
+        if let Some(piece) = pieces.iter().find(|piece| piece.len() > row_len) {
+            return Err(Error::BadSetting {
+                setting: "a piece's length",
+                value: piece.len(),
+                expected: "no more than a row's blocks",
+            });
+        }
+        let count = size::len_u64(pieces);
+        let needed = count.saturating_mul(row_blocks).saturating_mul(DIGEST_SIZE);
+        size::check_range("hashing", 0, needed, digests.len())?;
+        if count == 0 {
+            return Ok(());
+        }
+        let rows = tables.fill(stream, table, pieces)?;
+        let args = Sha256BlocksArgs::of_rows(rows, count, shift, digests.address())
+            .with_initial_state(start.words, prefix);
+        // SAFETY: the kernel reads the table just filled, `count` rows of it, and within the pieces
+        // listed there; it writes 32 bytes a block, and `digests` has room for every row's. All are
+        // ranges of living regions, and `digests` is borrowed alone.
+        let launched = unsafe { self.launch(stream, self.blocks, args.block_count, args) };
+        // Also after a refusal: the table's copy is under way.
+        tables.launched(stream, table)?;
+        launched
     }
 
     /// The plain SHA-256 of each of the messages that `table` lists in `data`, 32 bytes a message to
@@ -200,6 +264,17 @@ impl Kernels {
         };
         entered.check(Function::cuLaunchKernel, result, "launching a kernel")
     }
+}
+
+/// The largest power of two that a row's blocks may be.
+const MAX_ROW_SHIFT: u32 = 30;
+
+fn prefix_of(start: HashStart) -> Result<Prefix> {
+    Prefix::from_len(start.prefix_len).ok_or(Error::BadSetting {
+        setting: "the salt's prefix",
+        value: start.prefix_len,
+        expected: "0 or 64 bytes",
+    })
 }
 
 /// Bytes in a row of the message table.

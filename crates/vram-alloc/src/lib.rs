@@ -9,8 +9,8 @@
 //! | the driver and its devices | [`Platform`], [`Device`], [`DeviceProperties`] |
 //! | a budget of a device's memory | [`Allocator`], [`Capacity`] |
 //! | memory being filled, memory that is frozen | [`OpenRegion`], [`FrozenRegion`], [`Freezing`] |
-//! | the way from the host | [`StagingRing`] |
-//! | hashing on the device | [`Kernels`], [`Span`], [`SpanMut`], [`Stream`], [`Event`] |
+//! | the way from the host, and back | [`StagingRing`], [`Readback`] |
+//! | hashing on the device | [`Kernels`], [`RowTables`], [`Span`], [`SpanMut`], [`Stream`], [`Event`] |
 //! | what the driver says of a region | [`RegionObservation`] |
 //!
 //! ```
@@ -59,9 +59,12 @@ mod failure;
 mod kernels;
 mod memory;
 mod observation;
+mod pinned;
 mod platform;
 mod properties;
+mod readback;
 mod region;
+mod rows;
 mod self_test;
 mod size;
 mod span;
@@ -76,7 +79,9 @@ pub use memory::Freezing;
 pub use observation::{MemoryKind, RegionObservation};
 pub use platform::Platform;
 pub use properties::DeviceProperties;
+pub use readback::Readback;
 pub use region::{DeviceAddress, FrozenRegion, OpenRegion};
+pub use rows::RowTables;
 pub use self_test::SELF_TEST_SCRATCH;
 pub use size::Bytes;
 pub use span::{Span, SpanMut};

@@ -60,9 +60,9 @@ pub(crate) fn to_usize(operation: &'static str, len: u64) -> Result<usize> {
     })
 }
 
-/// A slice's length in bytes.
-pub(crate) fn len_u64(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+/// How many items a slice has.
+pub(crate) fn len_u64<T>(items: &[T]) -> u64 {
+    u64::try_from(items.len()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::sync::Arc;
 
-use vram_sys::{CUevent, CUevent_flags, CUresult, CUstream, CUstream_flags, Function};
+use vram_sys::{CUevent, CUevent_flags, CUresult, CUstream, CUstream_flags, Function, Table};
 
 use crate::context::Context;
 use crate::{Device, Error, Result};
@@ -33,13 +33,42 @@ impl Stream {
         Self::in_context(Arc::clone(device.context()))
     }
 
+    /// A new stream whose kernels go first, where they and those of ordinary streams wait for room on
+    /// the device (`cuStreamCreateWithPriority`). For short work that others wait for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Driver`] or [`Error::DeviceLost`].
+    pub fn urgent(device: &Device) -> Result<Self> {
+        /// Lower numbers go first, ordinary streams have 0, and a number outside of the device's range
+        /// counts as the nearest within.
+        const PRIORITY: i32 = -1;
+        let create = |table: &Table, raw: &mut CUstream, flags| {
+            // SAFETY: the driver writes one handle.
+            unsafe { (table.cuStreamCreateWithPriority)(raw, flags, PRIORITY) }
+        };
+        let function = Function::cuStreamCreateWithPriority;
+        Self::made_by(Arc::clone(device.context()), function, create)
+    }
+
     pub(crate) fn in_context(context: Arc<Context>) -> Result<Self> {
+        let create = |table: &Table, raw: &mut CUstream, flags| {
+            // SAFETY: the driver writes one handle.
+            unsafe { (table.cuStreamCreate)(raw, flags) }
+        };
+        Self::made_by(context, Function::cuStreamCreate, create)
+    }
+
+    fn made_by(
+        context: Arc<Context>,
+        function: Function,
+        create: impl FnOnce(&Table, &mut CUstream, u32) -> CUresult,
+    ) -> Result<Self> {
         let mut raw = core::ptr::null_mut();
         let entered = context.enter()?;
         let flags = CUstream_flags::CU_STREAM_NON_BLOCKING.0;
-        // SAFETY: the driver writes one handle.
-        let result = unsafe { (entered.table().cuStreamCreate)(&raw mut raw, flags) };
-        entered.check(Function::cuStreamCreate, result, "making a stream")?;
+        let result = create(entered.table(), &mut raw, flags);
+        entered.check(function, result, "making a stream")?;
         drop(entered);
         Ok(Self { context, raw })
     }

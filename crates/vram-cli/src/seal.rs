@@ -47,7 +47,7 @@ pub(crate) struct Options {
     /// once for each.
     #[arg(long, value_name = "KIND:HEX")]
     expect: Vec<Expected>,
-    /// Use at most so much device memory, 6 MiB for measuring included; as 40GiB.
+    /// Use at most so much device memory, 16 MiB for measuring included; as 40GiB.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     budget: Option<u64>,
     /// Refuse files that are larger; as 16GiB. The default is 100GiB.

@@ -92,7 +92,7 @@ impl ManagerBuilder {
         self
     }
 
-    /// Limits device memory to so many bytes, the library's 6 MiB of scratch included.
+    /// Limits device memory to so many bytes, the library's 16 MiB of scratch included.
     pub fn budget(mut self, bytes: u64) -> Self {
         self.allocator = self.allocator.with_budget(bytes);
         self

@@ -1,80 +1,121 @@
-//! Measuring a region where it lies: the fs-verity tree, computed on the device.
+//! Measuring regions where they lie: the fs-verity tree, computed on the device.
+//!
+//! The data is hashed in windows of 256 MiB. A window's leaf hashes stay on the device, where a second
+//! launch hashes them to a hash per 512 KiB; that is what crosses to the host, which computes the levels
+//! above. Several windows are under way at a time, each in a lane of its own: while the leaf hashes of
+//! one are combined, the device is kept busy with the next one's data.
 
-use vram_alloc::{Allocator, FrozenRegion, HashStart, Kernels, OpenRegion, Stream};
-use vram_seal::verity::{self, GroupIndex};
+mod lane;
+mod window;
+
+use std::collections::VecDeque;
+
+use vram_alloc::{Allocator, FrozenRegion, HashStart, Kernels, OpenRegion, RowTables};
+use vram_seal::verity::{self, GroupIndex, LeafPrints, Shape};
 use vram_seal::{BlockHash, InitialState, Salt, VerityMeasurement};
 
+use self::lane::{Device, Lane, Usage};
+use self::window::{GROUPS, LEAVES_PER_GROUP, Window, plan};
 use crate::Result;
 use crate::progress::{Progress, Stage};
 
 /// Bytes of a digest in scratch memory.
 const HASH: u64 = 32;
-/// Leaf hashes that scratch has room for: those of 512 MiB of data, 4 MiB of them.
-const LEAVES: u64 = 131_072;
-/// Group hashes that scratch has room for: those of 32 GiB of data, 2 MiB of them.
-const GROUPS: u64 = 65_536;
-
-/// What scratch is filled with before each launch. The last measurement's hashes still lie there: a
-/// kernel that did nothing must not be answered for by them.
-const UNWRITTEN: u8 = 0xa5;
-
-const BLOCK: u64 = verity::BLOCK_SIZE as u64;
-const LEAVES_PER_GROUP: u64 = verity::HASHES_PER_BLOCK as u64;
-
-/// The kernels with the scratch memory they need: 6 MiB, whatever is measured.
+/// Windows under way at a time. A window's group hashes take as long as its leaves where the device is
+/// busy, and its lane is taken meanwhile.
+const LANES: u64 = 6;
+/// The kernels with the scratch memory they need: 16 MiB, whatever is measured.
 #[derive(Debug)]
 pub(crate) struct Measurer {
     kernels: Kernels,
-    stream: Stream,
-    leaves: OpenRegion,
+    lanes: Vec<Lane>,
+    /// Each lane's group hashes.
     groups: OpenRegion,
+    tables: RowTables,
+}
+
+/// What was computed of one region: all but the levels above the groups.
+#[derive(Debug)]
+pub(crate) struct Hashes {
+    size: u64,
+    groups: Vec<BlockHash>,
+    prints: LeafPrints,
+}
+
+impl Hashes {
+    fn of(region: &FrozenRegion) -> Self {
+        let size = region.len();
+        let groups = usize::try_from(Shape::new(size).groups()).unwrap_or(0);
+        Self {
+            size,
+            groups: Vec::with_capacity(groups),
+            prints: LeafPrints::default(),
+        }
+    }
+
+    /// Computes what lies above: no device is needed for it, nor the measurer's lock.
+    pub(crate) fn finish(self, salt: &Salt) -> Result<VerityMeasurement> {
+        Ok(verity::finish_from_groups(self.groups, self.size, salt)?)
+    }
+}
+
+/// What is wanted beside the measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Measurement,
+    /// The leaf prints too, for which every leaf hash crosses to the host.
+    Prints,
 }
 
 impl Measurer {
     /// Loads the kernels, and has the device prove on known answers that it computes SHA-256.
     pub(crate) fn new(allocator: &Allocator) -> Result<Self> {
-        let device = allocator.device();
-        let mut leaves = allocator.allocate_scratch(LEAVES.saturating_mul(HASH))?;
-        let mut groups = allocator.allocate_scratch(GROUPS.saturating_mul(HASH))?;
-        let stream = Stream::new(device)?;
-        let kernels = Kernels::load(device)?;
-        kernels.self_test(&stream, &mut leaves, &mut groups)?;
+        let lanes = (0..LANES).map(|index| Lane::new(allocator, index));
+        let mut lanes = lanes.collect::<Result<Vec<_>>>()?;
+        let slots = LANES.saturating_mul(GROUPS).saturating_mul(HASH);
+        let mut groups = allocator.allocate_scratch(slots)?;
+        let tables = RowTables::new(allocator, LANES.saturating_mul(2), GROUPS)?;
+        let kernels = Kernels::load(allocator.device())?;
+        if let Some(lane) = lanes.first_mut() {
+            lane.self_test(&kernels, &mut groups)?;
+        }
         Ok(Self {
             kernels,
-            stream,
-            leaves,
+            lanes,
             groups,
+            tables,
         })
     }
 
-    /// Measures a whole region. What crosses to the host is a hash per 512 KiB.
+    /// Measures a whole region.
     pub(crate) fn measure(
         &mut self,
         region: &FrozenRegion,
         salt: &Salt,
         progress: &dyn Progress,
     ) -> Result<VerityMeasurement> {
-        let size = region.len();
-        let start = hash_start(salt.initial_state());
-        if size <= BLOCK {
-            // One block, and no block of hashes above it: its hash is the root.
-            let hashes = self.hash_leaves(region, 0, 1, start)?;
-            return Ok(verity::finish_from_groups(hashes, size, salt)?);
-        }
-        let total = verity::Shape::new(size).groups();
-        let mut groups = Vec::with_capacity(usize::try_from(total).unwrap_or(0));
-        let mut first = 0;
-        while first < total {
-            let batch = total.saturating_sub(first).min(GROUPS);
-            groups.extend(self.hash_groups(region, first, batch, start)?);
-            first = first.saturating_add(batch);
-            let done = first
-                .saturating_mul(LEAVES_PER_GROUP)
-                .saturating_mul(BLOCK)
-                .min(size);
-            progress.advanced(Stage::Measure, done, size);
-        }
-        Ok(verity::finish_from_groups(groups, size, salt)?)
+        let (measured, _) = self.measure_one(region, salt, progress, Wanted::Measurement)?;
+        Ok(measured)
+    }
+
+    /// Measures a whole region, and keeps what locates a change to its block.
+    pub(crate) fn measure_with_prints(
+        &mut self,
+        region: &FrozenRegion,
+        salt: &Salt,
+        progress: &dyn Progress,
+    ) -> Result<(VerityMeasurement, LeafPrints)> {
+        self.measure_one(region, salt, progress, Wanted::Prints)
+    }
+
+    /// Hashes regions together, in their order.
+    pub(crate) fn hash_all(
+        &mut self,
+        regions: &[&FrozenRegion],
+        salt: &Salt,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Hashes>> {
+        self.hash(regions, salt, progress, Wanted::Measurement)
     }
 
     /// The leaf hashes of one group, to find the blocks in it that changed.
@@ -85,73 +126,135 @@ impl Measurer {
         salt: &Salt,
     ) -> Result<Vec<BlockHash>> {
         let first = group.get().saturating_mul(LEAVES_PER_GROUP);
-        let count = verity::Shape::new(region.len()).leaves_in_group(group.get());
-        self.hash_leaves(region, first, count, hash_start(salt.initial_state()))
-    }
-
-    /// Hashes `count` groups from `first` on: their leaves window by window, and over each window
-    /// the hash blocks.
-    fn hash_groups(
-        &mut self,
-        region: &FrozenRegion,
-        first: u64,
-        count: u64,
-        start: HashStart,
-    ) -> Result<Vec<BlockHash>> {
-        const WINDOW: u64 = LEAVES / LEAVES_PER_GROUP;
-        let data = region.span(0, region.len())?;
-        let blocks = verity::Shape::new(region.len()).leaves();
-        let mut done = 0;
-        while done < count {
-            let window = count.saturating_sub(done).min(WINDOW);
-            let block = first.saturating_add(done).saturating_mul(LEAVES_PER_GROUP);
-            let leaves = window
-                .saturating_mul(LEAVES_PER_GROUP)
-                .min(blocks.saturating_sub(block));
-            let leaf_bytes = leaves.saturating_mul(HASH);
-            let mut leaf_hashes = self.leaves.span_mut(0, leaf_bytes)?;
-            leaf_hashes.fill(&self.stream, UNWRITTEN)?;
-            self.kernels
-                .hash_blocks(&self.stream, data, block, start, &mut leaf_hashes)?;
-            // In order on one stream: these leaves are read before the next window's are written.
-            let leaf_hashes = self.leaves.span(0, leaf_bytes)?;
-            let offset = done.saturating_mul(HASH);
-            let mut group_hashes = self.groups.span_mut(offset, window.saturating_mul(HASH))?;
-            group_hashes.fill(&self.stream, UNWRITTEN)?;
-            self.kernels
-                .hash_blocks(&self.stream, leaf_hashes, 0, start, &mut group_hashes)?;
-            done = done.saturating_add(window);
+        let count = Shape::new(region.len()).leaves_in_group(group.get());
+        let start = hash_start(salt.initial_state());
+        match self.lanes.first_mut() {
+            Some(lane) => lane.leaves_now(&self.kernels, region, first, count, start),
+            None => Ok(Vec::new()),
         }
-        self.stream.synchronize()?;
-        read_hashes(&self.groups, count)
     }
 
-    fn hash_leaves(
+    fn measure_one(
         &mut self,
         region: &FrozenRegion,
-        first: u64,
-        count: u64,
-        start: HashStart,
-    ) -> Result<Vec<BlockHash>> {
-        let data = region.span(0, region.len())?;
-        let mut hashes = self.leaves.span_mut(0, count.saturating_mul(HASH))?;
-        hashes.fill(&self.stream, UNWRITTEN)?;
-        self.kernels
-            .hash_blocks(&self.stream, data, first, start, &mut hashes)?;
-        self.stream.synchronize()?;
-        read_hashes(&self.leaves, count)
+        salt: &Salt,
+        progress: &dyn Progress,
+        wanted: Wanted,
+    ) -> Result<(VerityMeasurement, LeafPrints)> {
+        let mut hashed = self.hash(&[region], salt, progress, wanted)?;
+        // One region, one answer; were there none, it would not be finished.
+        let mut hashes = hashed.pop().unwrap_or_else(|| Hashes::of(region));
+        let prints = std::mem::take(&mut hashes.prints);
+        Ok((hashes.finish(salt)?, prints))
     }
-}
 
-fn read_hashes(region: &OpenRegion, count: u64) -> Result<Vec<BlockHash>> {
-    let len = usize::try_from(count.saturating_mul(HASH)).unwrap_or(usize::MAX);
-    let mut bytes = vec![0; len];
-    region.read_back(0, &mut bytes)?;
-    let (hashes, _) = bytes.as_chunks::<32>();
-    Ok(hashes
-        .iter()
-        .map(|hash| BlockHash::from_bytes(*hash))
-        .collect())
+    fn hash(
+        &mut self,
+        regions: &[&FrozenRegion],
+        salt: &Salt,
+        progress: &dyn Progress,
+        wanted: Wanted,
+    ) -> Result<Vec<Hashes>> {
+        self.run(regions, salt, progress, wanted)
+            .inspect_err(|_| self.settle())
+    }
+
+    fn run(
+        &mut self,
+        regions: &[&FrozenRegion],
+        salt: &Salt,
+        progress: &dyn Progress,
+        wanted: Wanted,
+    ) -> Result<Vec<Hashes>> {
+        let start = hash_start(salt.initial_state());
+        let windows = plan(regions);
+        let mut hashed: Vec<_> = regions.iter().map(|region| Hashes::of(region)).collect();
+        let total = windows
+            .iter()
+            .fold(0_u64, |sum, window| sum.saturating_add(window.bytes()));
+        let mut done = 0_u64;
+        let mut under_way: VecDeque<(usize, Window<'_>)> = VecDeque::new();
+        let (lanes, last) = (self.lanes.len(), windows.len());
+        for (number, window) in windows.into_iter().enumerate() {
+            if under_way.len() >= lanes {
+                done =
+                    done.saturating_add(self.collect(&mut under_way, &mut hashed, salt, wanted)?);
+                progress.advanced(Stage::Measure, done, total);
+            }
+            let index = number.checked_rem(lanes).unwrap_or(0);
+            let Some(lane) = self.lanes.get_mut(index) else {
+                break;
+            };
+            let usage = Usage {
+                first: number < lanes,
+                last: number.saturating_add(lanes) >= last,
+                alone: last == 1,
+                leaves: window.is_combined_on_host() || wanted == Wanted::Prints,
+                groups: !window.is_combined_on_host(),
+            };
+            let mut device = Device {
+                kernels: &self.kernels,
+                tables: &mut self.tables,
+                groups: &mut self.groups,
+            };
+            lane.launch(&mut device, &window, start, usage)?;
+            under_way.push_back((index, window));
+        }
+        while !under_way.is_empty() {
+            done = done.saturating_add(self.collect(&mut under_way, &mut hashed, salt, wanted)?);
+            progress.advanced(Stage::Measure, done, total);
+        }
+        Ok(hashed)
+    }
+
+    /// Takes the results of the window that was launched first, and tells how much data it was.
+    fn collect(
+        &mut self,
+        under_way: &mut VecDeque<(usize, Window<'_>)>,
+        hashed: &mut [Hashes],
+        salt: &Salt,
+        wanted: Wanted,
+    ) -> Result<u64> {
+        let Some((index, window)) = under_way.pop_front() else {
+            return Ok(0);
+        };
+        let Some(lane) = self.lanes.get_mut(index) else {
+            return Ok(0);
+        };
+        // Leaves cross of runs alone: theirs are in the file's order, without gaps.
+        if let Window::Run(run) = &window
+            && let Some(hashes) = hashed.get_mut(run.item)
+            && (window.is_combined_on_host() || wanted == Wanted::Prints)
+        {
+            let leaves: Vec<_> = lane.leaf_hashes()?.collect();
+            if run.is_one_block() {
+                hashes.groups.extend(&leaves);
+            } else if window.is_combined_on_host() {
+                hashes.groups.extend(verity::group_hashes(&leaves, salt));
+            }
+            if wanted == Wanted::Prints {
+                hashes.prints.extend(leaves);
+            }
+        }
+        if !window.is_combined_on_host() {
+            let mut groups = lane.group_hashes()?;
+            for run in window.runs() {
+                let count = usize::try_from(run.groups).unwrap_or(usize::MAX);
+                let groups = groups.by_ref().take(count);
+                if let Some(hashes) = hashed.get_mut(run.item) {
+                    hashes.groups.extend(groups);
+                }
+            }
+        }
+        Ok(window.bytes())
+    }
+
+    /// Waits for everything, after a failure: nothing of it may run into the next measurement.
+    fn settle(&self) {
+        for lane in &self.lanes {
+            lane.settle();
+        }
+    }
 }
 
 fn hash_start(state: InitialState) -> HashStart {

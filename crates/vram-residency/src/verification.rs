@@ -24,9 +24,9 @@ pub struct VerificationReport {
     pub verity: VerityDigest,
     /// What the driver said of the region, judged.
     pub policy: Report,
-    /// From the call to the verdict.
+    /// From the call to the verdict; of all shards that were verified together.
     pub duration: Duration,
-    /// The measurement's part of it.
+    /// The measurement's part of it; of all shards that were verified together.
     pub measuring: Duration,
     /// Whether a simulation measured.
     pub simulated: bool,

@@ -28,7 +28,7 @@ mod stream;
 use self::block::BlockHasher;
 pub(crate) use self::stream::VerityHasher;
 pub use self::{
-    block::leaf_hashes,
+    block::{group_hashes, leaf_hashes},
     locate::{GroupIndex, LeafPrints, Locator},
     measurement::{VerityMeasurement, descriptor, finish_from_groups},
     shape::Shape,

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 
 use vram_kernels::{
-    BLOCK_SIZE, DIGEST_SIZE, Kernel, Message, Sha256BlocksArgs, Sha256MessagesArgs, cpu,
+    BLOCK_SIZE, DIGEST_SIZE, Kernel, Message, Row, Sha256BlocksArgs, Sha256MessagesArgs, cpu,
 };
 use vram_sys::CUresult;
 
@@ -69,8 +69,13 @@ impl Launch {
                     .min(len);
                 let data = self.argument(offset_of!(Sha256BlocksArgs, data));
                 let digests = self.argument(offset_of!(Sha256BlocksArgs, digests));
+                let reads = match self.table() {
+                    // What the rows name is looked at once the table itself may be read.
+                    Some(table) => vec![table],
+                    None => vec![(data.wrapping_add(from), until.saturating_sub(from))],
+                };
                 Reach {
-                    reads: vec![(data.wrapping_add(from), until.saturating_sub(from))],
+                    reads,
                     writes: vec![(digests, blocks.saturating_mul(DIGEST_SIZE))],
                 }
             }
@@ -95,6 +100,36 @@ impl Launch {
         }
     }
 
+    /// Blocks that a row stands for.
+    fn row_blocks(&self) -> u64 {
+        let shift = self.argument(offset_of!(Sha256BlocksArgs, row_shift)) & 31;
+        1 << shift
+    }
+
+    /// The rows that a launch over a table reads.
+    fn table(&self) -> Option<Span> {
+        let rows = self.argument(offset_of!(Sha256BlocksArgs, rows));
+        if self.kernel != Kernel::Sha256Blocks || rows == 0 {
+            return None;
+        }
+        let first = self.argument(offset_of!(Sha256BlocksArgs, first_block));
+        let count = self.argument(offset_of!(Sha256BlocksArgs, block_count));
+        let last = first.saturating_add(count.min(self.threads()));
+        let row_of = |block: u64| block.checked_div(self.row_blocks()).unwrap_or(0);
+        let (from, until) = (row_of(first), last.div_ceil(self.row_blocks()));
+        let row = size_of::<Row>() as u64;
+        let start = rows.wrapping_add(from.saturating_mul(row));
+        Some((start, until.saturating_sub(from).saturating_mul(row)))
+    }
+
+    /// What of a row's piece of data the kernel reads.
+    fn piece(&self, row: &[u8; 16]) -> Span {
+        let row = u128::from_le_bytes(*row);
+        let room = self.row_blocks().saturating_mul(BLOCK_SIZE);
+        let word = |value: u128| u64::try_from(value & u128::from(u64::MAX)).unwrap_or(u64::MAX);
+        (word(row), word(row >> u64::BITS).min(room))
+    }
+
     /// Runs some of the blocks; `false` if the kernel touched memory that it must not touch.
     fn run(&self, blocks: Range<u32>) -> bool {
         let arguments: *const c_void = self.arguments.as_ptr().cast();
@@ -115,6 +150,15 @@ impl State {
         for &(start, len) in reach.reads.iter().chain(&reach.writes) {
             self.reach(index, start, len)
                 .map_err(|_| CUresult::CUDA_ERROR_ILLEGAL_ADDRESS)?;
+        }
+        if let Some((start, len)) = launch.table() {
+            let table = self.read_bytes(index, start, len)?;
+            let (rows, _) = table.as_chunks::<16>();
+            for row in rows {
+                let (start, len) = launch.piece(row);
+                self.reach(index, start, len)
+                    .map_err(|_| CUresult::CUDA_ERROR_ILLEGAL_ADDRESS)?;
+            }
         }
         let threads = u32::try_from(self.threads).unwrap_or(u32::MAX);
         let helpers = threads.min(launch.grid_x.div_ceil(SHARE)).saturating_sub(1);

@@ -102,6 +102,16 @@ impl State {
         }
     }
 
+    /// A copy of bytes that the device may read.
+    pub(crate) fn read_bytes(&self, index: usize, start: u64, len: u64) -> Answer<Vec<u8>> {
+        self.permit(index, start, len, Protection::Read)?;
+        let (from, count) = place(start, len)?;
+        let mut bytes = vec![0; count];
+        // SAFETY: the range is readable device memory, as was just checked under the lock.
+        unsafe { ptr::copy_nonoverlapping(from.cast_const(), bytes.as_mut_ptr(), count) };
+        Ok(bytes)
+    }
+
     /// Does a piece of work of the device. An error loses the context.
     pub(crate) fn execute(&self, index: usize, work: Work) -> Answer {
         match work {

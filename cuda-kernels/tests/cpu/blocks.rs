@@ -1,7 +1,7 @@
 //! `vram_sha256_blocks` against `ring` over zero-padded blocks.
 
 use proptest::prelude::*;
-use vram_kernels::{Prefix, Sha256BlocksArgs, grid_for};
+use vram_kernels::{Prefix, Row, Sha256BlocksArgs, grid_for};
 
 use crate::memory::{Arena, POISON, changed, launch, launch_range};
 use crate::reference::{block_digest, data, salt_block, state_after};
@@ -54,6 +54,63 @@ fn every_boundary_length_agrees_with_ring() {
             );
         }
     }
+}
+
+/// Hashes pieces through a table, and the digests that each has room for.
+fn digests_of_rows(pieces: &[Vec<u8>], shift: u32, first: u64) -> Vec<[u8; 32]> {
+    let placed: Vec<_> = pieces
+        .iter()
+        .map(|piece| Arena::ending_with(piece))
+        .collect();
+    let rows = placed.iter().zip(pieces).flat_map(|((arena, at), piece)| {
+        let row = Row {
+            address: arena.address(at.start),
+            length: u64::try_from(piece.len()).unwrap(),
+        };
+        row.to_bytes()
+    });
+    // A faulting page follows the table.
+    let (table, at) = Arena::ending_with(&rows.collect::<Vec<_>>());
+    let count = u64::try_from(pieces.len()).unwrap();
+    let args = Sha256BlocksArgs::of_rows(table.address(at.start), count, shift, 0);
+    assert_eq!(args.block_count, count << shift);
+    digests_of(args.with_window(first, args.block_count - first))
+}
+
+#[test]
+fn rows_agree_with_ring_and_leave_what_they_have_no_data_for() {
+    let lengths = [4096, 1, 0, 8192, 4097, 12_288, 5000, 16_384];
+    let pieces: Vec<_> = lengths.into_iter().map(data).collect();
+    for (shift, first) in [(2, 0), (2, 5), (3, 0), (7, 129)] {
+        let found = digests_of_rows(&pieces, shift, first);
+        let expected: Vec<_> = pieces
+            .iter()
+            .flat_map(|piece| {
+                let blocks = u64::try_from(piece.len()).unwrap().div_ceil(4096);
+                (0..1 << shift).map(move |block| {
+                    if block < blocks {
+                        block_digest(&[], piece, block)
+                    } else {
+                        [POISON; 32]
+                    }
+                })
+            })
+            .skip(usize::try_from(first).unwrap())
+            .collect();
+        assert!(
+            found == expected,
+            "rows of {} blocks from {first}",
+            1 << shift
+        );
+    }
+}
+
+#[test]
+fn a_row_reads_no_more_than_its_blocks() {
+    let long = data(3 * 4096);
+    let found = digests_of_rows(&[long.clone(), data(4096)], 0, 0);
+    assert_eq!(found[0], block_digest(&[], &long, 0));
+    assert_eq!(found[1], block_digest(&[], &data(4096), 0));
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! What the device computes, against an independent SHA-256.
 
-use vram_alloc::{Error, HashStart, Kernels, OpenRegion, SELF_TEST_SCRATCH, Stream, message_row};
+use vram_alloc::{
+    Error, HashStart, Kernels, OpenRegion, Readback, RowTables, SELF_TEST_SCRATCH, Stream,
+    message_row,
+};
 use vram_seal::Salt;
 
 use crate::content::{BLOCK, block_digests, noise, sha256};
@@ -123,6 +126,100 @@ fn data_may_lie_at_any_offset() {
                 "at {at}"
             );
         }
+    }
+}
+
+#[test]
+fn pieces_of_several_regions_hash_in_one_launch() {
+    for subject in platforms().iter() {
+        let bench = Bench::new(subject);
+        let allocator = subject.allocator();
+        let mut tables = RowTables::new(&allocator, 2, 8).unwrap();
+        let lengths = [4096, 1, 4 * BLOCK, 4097, 2 * BLOCK + 77];
+        let data: Vec<_> = (9..)
+            .zip(lengths)
+            .map(|(seed, len)| noise(seed, len))
+            .collect();
+        let regions: Vec<_> = data
+            .iter()
+            .map(|bytes| bench.region(bytes).freeze().unwrap())
+            .collect();
+        let pieces: Vec<_> = regions
+            .iter()
+            .map(|region| region.span(0, region.len()).unwrap())
+            .collect();
+        let room = data.len() * 4 * 32;
+        let mut digests = bench.region(&vec![0xa5; room]);
+        let mut readback = Readback::new(&subject.device, 0).unwrap();
+        // Twice over the same table, and once over another.
+        for table in [0, 0, 1] {
+            let mut into = digests.span_mut(0, room as u64).unwrap();
+            let start = HashStart::default();
+            bench
+                .kernels
+                .hash_rows(
+                    &bench.stream,
+                    &mut tables,
+                    table,
+                    &pieces,
+                    4,
+                    start,
+                    &mut into,
+                )
+                .unwrap();
+            let found = digests.span(0, room as u64).unwrap();
+            readback.start(&bench.stream, found).unwrap();
+            let rows = readback.bytes().unwrap().chunks(4 * 32);
+            for (found, bytes) in rows.zip(&data) {
+                let expected = block_digests(&[], bytes).concat();
+                let (hashed, untouched) = found.split_at(expected.len());
+                assert!(hashed == expected, "{} bytes", bytes.len());
+                assert!(untouched.iter().all(|byte| *byte == 0xa5));
+            }
+        }
+    }
+}
+
+#[test]
+fn pieces_that_do_not_fit_their_rows_or_tables_are_refused() {
+    for subject in platforms().iter() {
+        let bench = Bench::new(subject);
+        let allocator = subject.allocator();
+        let mut tables = RowTables::new(&allocator, 1, 2).unwrap();
+        let data = bench.region(&[1; 3 * BLOCK]);
+        let mut digests = bench.region(&[0; 1024]);
+        let mut refused = |pieces: &[(u64, u64)], table, row_blocks| {
+            let pieces: Vec<_> = pieces
+                .iter()
+                .map(|(at, len)| data.span(*at, *len).unwrap())
+                .collect();
+            let mut into = digests.span_mut(0, 128).unwrap();
+            let start = HashStart::default();
+            let (kernels, stream) = (&bench.kernels, &bench.stream);
+            kernels
+                .hash_rows(
+                    stream,
+                    &mut tables,
+                    table,
+                    &pieces,
+                    row_blocks,
+                    start,
+                    &mut into,
+                )
+                .unwrap_err()
+        };
+        for error in [
+            refused(&[(0, 4097)], 0, 1),
+            refused(&[(0, 1); 3], 0, 1),
+            refused(&[(0, 1)], 1, 1),
+            refused(&[(0, 1)], 0, 3),
+            refused(&[(0, 1)], 0, 0),
+            refused(&[(0, 1)], 0, 1 << 31),
+        ] {
+            assert!(matches!(error, Error::BadSetting { .. }), "{error}");
+        }
+        let error = refused(&[(0, 1), (0, 1)], 0, 4);
+        assert!(matches!(error, Error::OutOfBounds { .. }), "{error}");
     }
 }
 

@@ -50,6 +50,7 @@ pub(crate) const REQUIRED: &[&str] = &[
     "cuPointerGetAttribute",
     // Streams and events.
     "cuStreamCreate",
+    "cuStreamCreateWithPriority",
     "cuStreamDestroy_v2",
     "cuStreamSynchronize",
     "cuStreamWaitEvent",

@@ -7,7 +7,7 @@
 
 use vram_alloc::{
     Allocator, AllocatorConfig, Device, Error, Event, HashStart, Kernels, Mechanism, Platform,
-    SELF_TEST_SCRATCH, StagingRing, Stream,
+    Readback, RowTables, SELF_TEST_SCRATCH, StagingRing, Stream,
 };
 use vram_sim::{Call, DeviceModel, Execution, Live, Machine};
 use vram_sys::{CUresult, Function};
@@ -16,7 +16,7 @@ use crate::raw::Raw;
 use crate::rig::{PAGE, SECRET, secret};
 
 /// Page-locked memory that the machine has: what the path needs, to the page.
-const PINNABLE: usize = 2 * 4096;
+const PINNABLE: usize = 4 * 4096;
 
 const INVALID: CUresult = CUresult::CUDA_ERROR_INVALID_VALUE;
 const OUT_OF_MEMORY: CUresult = CUresult::CUDA_ERROR_OUT_OF_MEMORY;
@@ -24,7 +24,7 @@ const OUT_OF_MEMORY: CUresult = CUresult::CUDA_ERROR_OUT_OF_MEMORY;
 const STICKY: CUresult = CUresult::CUDA_ERROR_ILLEGAL_ADDRESS;
 
 /// Device memory that it has: what the path needs, too.
-const MEMORY: u64 = 3 * PAGE;
+const MEMORY: u64 = 4 * PAGE;
 
 /// Work runs when somebody waits for it. A failure that only says that the device is lost leaves a
 /// device that works, and must not leave it work on memory that is gone.
@@ -63,8 +63,9 @@ fn path(machine: &Machine, mechanism: Mechanism, kept: &mut Kept) -> Result<(), 
     let mut region = allocator.allocate(9000)?;
     let mut input = allocator.allocate_scratch(SELF_TEST_SCRATCH)?;
     let mut output = allocator.allocate_scratch(SELF_TEST_SCRATCH)?;
-    assert_eq!(allocator.capacity()?.regions, 3);
-    assert_eq!(machine.bytes_in_use(0).unwrap(), 3 * PAGE);
+    let mut tables = RowTables::new(&allocator, 1, 3)?;
+    assert_eq!(allocator.capacity()?.regions, 4);
+    assert_eq!(machine.bytes_in_use(0).unwrap(), 4 * PAGE);
     part("staging");
     let bytes = secret(9000);
     let mut ring = StagingRing::new(&device, 2, 4096)?;
@@ -81,7 +82,8 @@ fn path(machine: &Machine, mechanism: Mechanism, kept: &mut Kept) -> Result<(), 
     ring.give_back(sent);
     ring.drain()?;
     part("kernels");
-    let stream = Stream::new(&device)?;
+    let stream = Stream::urgent(&device)?;
+    let mut readback = Readback::new(&device, 64)?;
     let event = Event::new(&device)?;
     let kernels = Kernels::load(&device)?;
     kernels.self_test(&stream, &mut input, &mut output)?;
@@ -106,10 +108,16 @@ fn path(machine: &Machine, mechanism: Mechanism, kept: &mut Kept) -> Result<(), 
     assert!(read == bytes);
     let first = ring::digest::digest(&ring::digest::SHA256, &bytes[..4096]);
     assert!(measured[..32] == *first.as_ref());
+    let pieces = [frozen.span(0, 4096)?, frozen.span(4096, 4096)?];
+    let mut digests = output.span_mut(0, 64)?;
+    kernels.hash_rows(&stream, &mut tables, 0, &pieces, 1, start, &mut digests)?;
+    readback.start(&stream, output.span(0, 64)?)?;
+    assert!(readback.bytes()? == &measured[..64]);
     part("wiping");
     let open = frozen.wipe()?;
     part("dropping");
     drop((open, ring, kernels, stream, event, input, output));
+    drop((tables, readback));
     part("closing");
     Ok(())
 }

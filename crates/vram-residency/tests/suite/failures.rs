@@ -55,7 +55,7 @@ fn sweep(plain: bool, code: CUresult, check: impl Fn(&Machine, Function, Result<
     let mut bytes = weights(530_000);
     bytes[4096..4160].copy_from_slice(&PIECE);
     let machine = || {
-        let model = DeviceModel::small(12 << 20);
+        let model = DeviceModel::small(22 << 20);
         Machine::builder().device(model).build().unwrap()
     };
     let rehearsal = machine();

@@ -256,7 +256,7 @@ fn a_folder_that_fits_in_pieces_but_not_together_is_refused_before_reading() {
     }
     let machine = machine();
     let manager = builder()
-        .budget((6 << 20) + (6 << 20))
+        .budget((16 << 20) + (6 << 20))
         .build(&platform(&machine))
         .unwrap();
     let set = ModelFolder::open(folder.path()).unwrap();

@@ -148,13 +148,13 @@ fn a_model_that_fills_the_capacity_exactly_is_sealed() {
 fn the_budget_covers_scratch_and_shards() {
     let machine = machine();
     let manager = builder()
-        .budget(10 << 20)
+        .budget(20 << 20)
         .build(&platform(&machine))
         .unwrap();
     let capacity = manager.capacity().unwrap();
     assert_eq!(
         (capacity.scratch.0, capacity.available.0),
-        (6 << 20, 4 << 20)
+        (16 << 20, 4 << 20)
     );
 
     let _shard = seal(&manager, "one", &weights(4 << 20));
@@ -163,7 +163,7 @@ fn the_budget_covers_scratch_and_shards() {
         .seal(SealRequest::bytes(id("two"), &[1]))
         .unwrap_err();
     assert!(
-        error.to_string().contains("of a budget of 10485760 bytes"),
+        error.to_string().contains("of a budget of 20971520 bytes"),
         "{error}"
     );
 }

@@ -66,7 +66,11 @@ pub(crate) fn allocation_of(machine: &Machine, bytes: &[u8]) -> u64 {
         .allocations(0)
         .unwrap()
         .into_iter()
-        .find(|allocation| machine.peek(allocation.id, 0, head.len()).unwrap() == head)
+        .find(|allocation| {
+            // Some allocations are shorter.
+            let bytes = machine.peek(allocation.id, 0, head.len());
+            bytes.is_ok_and(|bytes| bytes == head)
+        })
         .unwrap()
         .id
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use vram_residency::{Error, Manager, SealRequest};
-use vram_seal::{SealTag, SealedRecord, Token, VerityDigest};
+use vram_seal::{HashPlan, Salt, SealTag, SealedRecord, Token, VerityDigest, hash_bytes};
 use vram_sim::Machine;
 use vram_sys::{CUresult, Function};
 
@@ -273,6 +273,78 @@ fn one_bad_shard_among_three_is_named_and_no_permit_is_given() {
     assert!(!verification.passed());
     assert!(verification.into_permits().is_err());
     assert!(manager.stop_reason().is_some());
+}
+
+#[test]
+fn shards_of_all_sizes_are_measured_together_as_each_alone() {
+    let model = vram_sim::DeviceModel::small(160 << 20);
+    let machine = Machine::builder().device(model).build().unwrap();
+    let manager = manager(&machine);
+    let sizes = [
+        1, 4096, 4097, 524_288, 524_289, 5, 3_000_000, 40, 70_000_000, 1_048_576,
+    ];
+    let data: Vec<_> = sizes.iter().map(|size| weights(*size)).collect();
+    let shards: Vec<_> = data
+        .iter()
+        .enumerate()
+        .map(|(n, bytes)| seal(&manager, &format!("shard-{n}"), bytes))
+        .collect();
+
+    let verification = manager.verify_all(&shards).unwrap();
+
+    for ((_, outcome), bytes) in verification.outcomes().iter().zip(&data) {
+        let report = outcome.as_ref().unwrap();
+        let expected = hash_bytes(bytes, HashPlan::VERITY, &Salt::none());
+        assert_eq!(report.verity, expected.verity.unwrap().digest());
+        assert_eq!(report.size.0, bytes.len() as u64);
+    }
+}
+
+#[test]
+fn many_small_shards_are_hashed_in_two_launches() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let shards: Vec<_> = (0..20)
+        .map(|n| seal(&manager, &format!("shard-{n}"), &weights(5000 + n)))
+        .collect();
+    machine.record();
+
+    assert!(manager.verify_all(&shards).unwrap().passed());
+
+    let calls = machine.stop_recording();
+    let launches = calls
+        .iter()
+        .filter(|call| call.function == Function::cuLaunchKernel);
+    assert_eq!(launches.count(), 2);
+}
+
+#[test]
+fn every_changed_block_of_a_set_is_found_where_it_is() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let data: Vec<_> = (1..6).map(|n| weights(n * 300_000)).collect();
+    let shards: Vec<_> = data
+        .iter()
+        .enumerate()
+        .map(|(n, bytes)| seal(&manager, &format!("shard-{n}"), bytes))
+        .collect();
+    for (bytes, at) in [(&data[1], 599_999), (&data[4], 4096), (&data[4], 1_400_000)] {
+        let id = allocation_of(&machine, bytes);
+        machine.flip_bit(id, at, 0).unwrap();
+    }
+
+    let verification = manager.verify_all(&shards).unwrap();
+
+    let changed: Vec<_> = verification
+        .outcomes()
+        .iter()
+        .map(|(_, outcome)| match outcome {
+            Ok(_) => vec![],
+            Err(Error::Tampered { difference, .. }) => difference.blocks.clone(),
+            Err(error) => panic!("{error}"),
+        })
+        .collect();
+    assert_eq!(changed, [vec![], vec![146], vec![], vec![], vec![1, 341]]);
 }
 
 #[test]

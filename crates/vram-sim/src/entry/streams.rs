@@ -2,7 +2,7 @@
 
 #![expect(non_snake_case, reason = "the names are the driver's")]
 
-use core::ffi::c_uint;
+use core::ffi::{c_int, c_uint};
 
 use vram_sys::{CUevent, CUresult, CUstream, CUstream_flags};
 
@@ -27,6 +27,18 @@ pub(crate) unsafe fn cuStreamCreate(
     };
     stream.set(state.create_stream(blocking)?.to_pointer());
     Ok(())
+}
+
+/// Priorities only say what runs first where there is a choice: here everything runs in the order in
+/// which it was queued. As on the driver, one outside the device's range counts as the nearest.
+pub(crate) unsafe fn cuStreamCreateWithPriority(
+    computer: &Computer,
+    stream: *mut CUstream,
+    flags: c_uint,
+    _priority: c_int,
+) -> Answer {
+    // SAFETY: the same contract.
+    unsafe { cuStreamCreate(computer, stream, flags) }
 }
 
 pub(crate) unsafe fn cuStreamDestroy_v2(computer: &Computer, stream: CUstream) -> Answer {

@@ -49,6 +49,7 @@ macro_rules! driver_functions {
                 fn cuMemsetD8Async(dst_device: $crate::CUdeviceptr, uc: ::core::ffi::c_uchar, n: usize, h_stream: $crate::CUstream);
                 fn cuPointerGetAttribute(data: *mut ::core::ffi::c_void, attribute: $crate::CUpointer_attribute, ptr: $crate::CUdeviceptr);
                 fn cuStreamCreate(ph_stream: *mut $crate::CUstream, flags: ::core::ffi::c_uint);
+                fn cuStreamCreateWithPriority(ph_stream: *mut $crate::CUstream, flags: ::core::ffi::c_uint, priority: ::core::ffi::c_int);
                 fn cuStreamDestroy_v2(h_stream: $crate::CUstream);
                 fn cuStreamSynchronize(h_stream: $crate::CUstream);
                 fn cuStreamWaitEvent(h_stream: $crate::CUstream, h_event: $crate::CUevent, flags: ::core::ffi::c_uint);

@@ -1,0 +1,151 @@
+//! Tables of many pieces of data, which one launch hashes together.
+
+use core::fmt;
+use std::sync::Arc;
+
+use vram_kernels::Row;
+use vram_sys::Function;
+
+use crate::pinned::PinnedMemory;
+use crate::region::OpenRegion;
+use crate::size;
+use crate::span::Span;
+use crate::stream::{Event, Stream};
+use crate::{Allocator, Error, Result};
+
+/// Bytes in a row.
+const ROW: u64 = 16;
+
+/// Tables in device memory for [`Kernels::hash_rows`](crate::Kernels::hash_rows): each lists the pieces
+/// of data of one launch. They are made once and filled again for each launch.
+pub struct RowTables {
+    device: OpenRegion,
+    tables: Vec<Table>,
+    rows: u64,
+}
+
+/// The host's copy of a table.
+struct Table {
+    memory: PinnedMemory,
+    /// Passed once the last launch over the table is done.
+    used: Event,
+}
+
+impl RowTables {
+    /// So many tables, with room for so many rows each. They lie in scratch memory, 16 bytes a row.
+    ///
+    /// # Errors
+    ///
+    /// As [`Allocator::allocate_scratch`]; [`Error::Driver`] if the host has no memory to pin.
+    pub fn new(allocator: &Allocator, tables: u64, rows: u64) -> Result<Self> {
+        let (count, rows) = (tables.max(1), rows.max(1));
+        let bytes = rows.saturating_mul(ROW);
+        let device = allocator.allocate_scratch(bytes.saturating_mul(count))?;
+        let context = allocator.device().context();
+        let table = |_| -> Result<Table> {
+            let len = size::to_usize("a table", bytes)?;
+            Ok(Table {
+                memory: PinnedMemory::new(Arc::clone(context), len)?,
+                used: Event::in_context(Arc::clone(context))?,
+            })
+        };
+        let tables = (0..count).map(table).collect::<Result<Vec<_>>>()?;
+        Ok(Self {
+            device,
+            tables,
+            rows,
+        })
+    }
+
+    /// Rows that a table has room for.
+    #[must_use]
+    pub const fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Fills a table, in the stream's order, and gives its device address.
+    ///
+    /// Waits for the last launch over the same table, which reads what is overwritten here. The caller
+    /// [marks](Self::launched) the launch that it makes.
+    pub(crate) fn fill(&mut self, stream: &Stream, index: usize, rows: &[Span<'_>]) -> Result<u64> {
+        let operation = "filling a table";
+        stream.same_context(self.device.device().context(), operation)?;
+        let count = size::len_u64(rows);
+        let last = size::len_u64(&self.tables).saturating_sub(1);
+        if count > self.rows {
+            return Err(Error::BadSetting {
+                setting: "the number of rows",
+                value: count,
+                expected: "what a table has room for",
+            });
+        }
+        let table = self.tables.get_mut(index).ok_or(Error::BadSetting {
+            setting: "the table's index",
+            value: u64::try_from(index).unwrap_or(u64::MAX),
+            expected: "one of the tables, counted from 0",
+        })?;
+        table.used.synchronize()?;
+        let place = u64::try_from(index).unwrap_or(last).min(last);
+        let offset = place.saturating_mul(self.rows).saturating_mul(ROW);
+        let to = self
+            .device
+            .span_mut(offset, count.saturating_mul(ROW))?
+            .address();
+        let (slots, _) = table.memory.bytes_mut().as_chunks_mut::<16>();
+        for (slot, span) in slots.iter_mut().zip(rows) {
+            let row = Row {
+                address: span.address(),
+                length: span.len(),
+            };
+            *slot = row.to_bytes();
+        }
+        let len = size::to_usize(operation, count.saturating_mul(ROW))?;
+        let entered = stream.context().enter()?;
+        // SAFETY: both ranges have `len` bytes, as was checked above. The source stays as it is until the
+        // event of the launch has passed: it is written or freed only after that.
+        let result = unsafe {
+            (entered.table().cuMemcpyHtoDAsync_v2)(
+                to,
+                table.memory.start().cast_const().cast(),
+                len,
+                stream.raw(),
+            )
+        };
+        entered.check(
+            Function::cuMemcpyHtoDAsync_v2,
+            result,
+            "copying to the device",
+        )?;
+        Ok(to)
+    }
+
+    /// Marks the launch over a table, on its stream.
+    pub(crate) fn launched(&self, stream: &Stream, index: usize) -> Result<()> {
+        let Some(table) = self.tables.get(index) else {
+            return stream.settle();
+        };
+        stream.record(&table.used).or_else(|error| {
+            // Without the mark, only the stream itself can tell when the table is free again.
+            stream.settle()?;
+            Err(error)
+        })
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        let used = self.used.synchronize();
+        if let Err(error) = used.or_else(|_| self.used.synchronize()) {
+            tracing::warn!(%error, "a table is given back without waiting for its launch");
+        }
+    }
+}
+
+impl fmt::Debug for RowTables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowTables")
+            .field("tables", &self.tables.len())
+            .field("rows", &self.rows)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,297 @@
+//! A lane: what a window under way needs for itself.
+
+use vram_alloc::{
+    Allocator, Event, FrozenRegion, HashStart, Kernels, OpenRegion, Readback, RowTables, Span,
+    Stream,
+};
+use vram_seal::BlockHash;
+
+use super::HASH;
+use super::window::{BLOCK, GROUP, GROUPS, LEAVES_PER_GROUP, Run, Window};
+use crate::Result;
+
+/// Leaf hashes that a lane has room for: those of a window, 2 MiB of them.
+const LEAVES: u64 = GROUPS.saturating_mul(LEAVES_PER_GROUP);
+
+/// What scratch is filled with before each launch. The last measurement's hashes still lie there: a
+/// kernel that did nothing must not be answered for by them.
+const UNWRITTEN: u8 = 0xa5;
+
+/// Bytes of a window's group hashes.
+const SLOT: u64 = GROUPS.saturating_mul(HASH);
+
+/// Streams, scratch and the way back for one window at a time.
+#[derive(Debug)]
+pub(super) struct Lane {
+    index: u64,
+    /// Hashes the data.
+    hashing: Stream,
+    /// Combines the leaf hashes: short work that the lane waits for.
+    combining: Stream,
+    leaves: OpenRegion,
+    /// Passed once the leaves are hashed.
+    hashed: Event,
+    /// Passed once scratch is as before the window.
+    cleared: Event,
+    group_result: Readback,
+    /// Without room until leaves are wanted.
+    leaf_result: Readback,
+}
+
+/// What a window is to a measurement.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Usage {
+    /// Nothing of this measurement was in the lane before.
+    pub(super) first: bool,
+    /// Nothing of it will be in the lane afterwards.
+    pub(super) last: bool,
+    /// It is the only window, so that there is nothing to overlap.
+    pub(super) alone: bool,
+    /// Its leaf hashes are wanted.
+    pub(super) leaves: bool,
+    /// Its group hashes are wanted.
+    pub(super) groups: bool,
+}
+
+impl Lane {
+    pub(super) fn new(allocator: &Allocator, index: u64) -> Result<Self> {
+        let device = allocator.device();
+        let slot = usize::try_from(SLOT).unwrap_or(usize::MAX);
+        Ok(Self {
+            index,
+            hashing: Stream::new(device)?,
+            combining: Stream::urgent(device)?,
+            leaves: allocator.allocate_scratch(LEAVES.saturating_mul(HASH))?,
+            hashed: Event::new(device)?,
+            cleared: Event::new(device)?,
+            group_result: Readback::new(device, slot)?,
+            leaf_result: Readback::new(device, 0)?,
+        })
+    }
+
+    pub(super) fn self_test(&mut self, kernels: &Kernels, output: &mut OpenRegion) -> Result<()> {
+        Ok(kernels.self_test(&self.hashing, &mut self.leaves, output)?)
+    }
+
+    /// Queues everything that a window needs, and waits for none of it.
+    pub(super) fn launch(
+        &mut self,
+        device: &mut Device<'_>,
+        window: &Window<'_>,
+        start: HashStart,
+        usage: Usage,
+    ) -> Result<()> {
+        let slot = self.index.saturating_mul(SLOT);
+        let leaf_bytes = leaf_bytes(window);
+        let group_bytes = window.groups().saturating_mul(HASH);
+        if usage.first {
+            let mut leaves = self.leaves.span_mut(0, leaf_bytes)?;
+            leaves.fill(&self.hashing, UNWRITTEN)?;
+            let mut groups = device.groups.span_mut(slot, group_bytes)?;
+            groups.fill(&self.hashing, UNWRITTEN)?;
+        } else {
+            self.hashing.wait_for(&self.cleared)?;
+        }
+        self.hash_leaves(device, window, start)?;
+        if !usage.alone {
+            self.hashing.record(&self.hashed)?;
+            self.combining.wait_for(&self.hashed)?;
+        }
+
+        // What comes now overlaps with other windows, if there are any.
+        let stream = if usage.alone {
+            &self.hashing
+        } else {
+            &self.combining
+        };
+        if usage.leaves {
+            self.leaf_result
+                .start(stream, self.leaves.span(0, leaf_bytes)?)?;
+        }
+        if usage.groups {
+            let table = self.table(1);
+            combine(device, stream, &self.leaves, slot, table, window, start)?;
+            self.group_result
+                .start(stream, device.groups.span(slot, group_bytes)?)?;
+        }
+        if !usage.last {
+            let mut leaves = self.leaves.span_mut(0, LEAVES.saturating_mul(HASH))?;
+            leaves.fill(stream, UNWRITTEN)?;
+            device
+                .groups
+                .span_mut(slot, SLOT)?
+                .fill(stream, UNWRITTEN)?;
+            stream.record(&self.cleared)?;
+        }
+        Ok(())
+    }
+
+    /// The leaf hashes of some blocks of a region, now.
+    pub(super) fn leaves_now(
+        &mut self,
+        kernels: &Kernels,
+        region: &FrozenRegion,
+        first: u64,
+        count: u64,
+        start: HashStart,
+    ) -> Result<Vec<BlockHash>> {
+        let data = region.span(0, region.len())?;
+        let mut hashes = self.leaves.span_mut(0, count.saturating_mul(HASH))?;
+        hashes.fill(&self.hashing, UNWRITTEN)?;
+        kernels.hash_blocks(&self.hashing, data, first, start, &mut hashes)?;
+        let hashes = self.leaves.span(0, count.saturating_mul(HASH))?;
+        self.leaf_result.start(&self.hashing, hashes)?;
+        Ok(self.leaf_hashes()?.collect())
+    }
+
+    /// The window's group hashes, once they are here.
+    pub(super) fn group_hashes(&mut self) -> Result<impl Iterator<Item = BlockHash>> {
+        Ok(block_hashes(self.group_result.bytes()?))
+    }
+
+    /// The window's leaf hashes, once they are here.
+    pub(super) fn leaf_hashes(&mut self) -> Result<impl Iterator<Item = BlockHash>> {
+        Ok(block_hashes(self.leaf_result.bytes()?))
+    }
+
+    /// Waits until nothing is under way, as far as the device answers.
+    pub(super) fn settle(&self) {
+        for stream in [&self.hashing, &self.combining] {
+            if let Err(error) = stream.synchronize() {
+                tracing::debug!(%error, "a measurement's work could not be waited for");
+            }
+        }
+    }
+
+    /// The lane's tables: 0 of data, 1 of leaf hashes.
+    fn table(&self, which: u64) -> usize {
+        let table = self.index.saturating_mul(2).saturating_add(which);
+        usize::try_from(table).unwrap_or(usize::MAX)
+    }
+
+    fn hash_leaves(
+        &mut self,
+        device: &mut Device<'_>,
+        window: &Window<'_>,
+        start: HashStart,
+    ) -> Result<()> {
+        let table = self.table(0);
+        let mut leaves = self.leaves.span_mut(0, leaf_bytes(window))?;
+        match window {
+            Window::Run(run) => {
+                let data = run.region.span(0, run.region.len())?;
+                let first = run.first.saturating_mul(LEAVES_PER_GROUP);
+                device
+                    .kernels
+                    .hash_blocks(&self.hashing, data, first, start, &mut leaves)?;
+            }
+            Window::Batch(runs) => {
+                let pieces = pieces(runs, |run, group| {
+                    // A single block has no leaf apart from its group hash.
+                    let len = if run.is_one_block() { 0 } else { group.bytes };
+                    Ok(run.region.span(group.start, len)?)
+                })?;
+                device.kernels.hash_rows(
+                    &self.hashing,
+                    device.tables,
+                    table,
+                    &pieces,
+                    LEAVES_PER_GROUP,
+                    start,
+                    &mut leaves,
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What all lanes share.
+pub(super) struct Device<'m> {
+    pub(super) kernels: &'m Kernels,
+    pub(super) tables: &'m mut RowTables,
+    /// Each lane's group hashes.
+    pub(super) groups: &'m mut OpenRegion,
+}
+
+/// Where a group's data lies in its region.
+struct Place {
+    /// Which of the window's groups.
+    row: u64,
+    start: u64,
+    bytes: u64,
+}
+
+/// Hashes the blocks that the leaf hashes fill to group hashes.
+fn combine(
+    device: &mut Device<'_>,
+    stream: &Stream,
+    leaves: &OpenRegion,
+    slot: u64,
+    table: usize,
+    window: &Window<'_>,
+    start: HashStart,
+) -> Result<()> {
+    let bytes = window.groups().saturating_mul(HASH);
+    let mut hashes = device.groups.span_mut(slot, bytes)?;
+    match window {
+        Window::Run(run) => {
+            let below = leaves.span(0, run.leaves().saturating_mul(HASH))?;
+            device
+                .kernels
+                .hash_blocks(stream, below, 0, start, &mut hashes)?;
+        }
+        Window::Batch(runs) => {
+            let pieces = pieces(runs, |run, group| {
+                if run.is_one_block() {
+                    return Ok(run.region.span(0, run.region.len())?);
+                }
+                let count = group.bytes.div_ceil(BLOCK);
+                let offset = group.row.saturating_mul(BLOCK);
+                Ok(leaves.span(offset, count.saturating_mul(HASH))?)
+            })?;
+            device.kernels.hash_rows(
+                stream,
+                device.tables,
+                table,
+                &pieces,
+                1,
+                start,
+                &mut hashes,
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// One piece for each group of the runs, in order.
+fn pieces<'s, 'r>(
+    runs: &[Run<'r>],
+    piece: impl Fn(&Run<'r>, Place) -> Result<Span<'s>>,
+) -> Result<Vec<Span<'s>>> {
+    let groups = runs.iter().flat_map(|run| {
+        let last = run.first.saturating_add(run.groups);
+        (run.first..last).map(move |group| (run, group))
+    });
+    (0..)
+        .zip(groups)
+        .map(|(row, (run, group))| {
+            let start = group.saturating_mul(GROUP);
+            let bytes = run.region.len().saturating_sub(start).min(GROUP);
+            piece(run, Place { row, start, bytes })
+        })
+        .collect()
+}
+
+/// Bytes of scratch that a window's leaf hashes take. Where rows are hashed, each has a whole block.
+fn leaf_bytes(window: &Window<'_>) -> u64 {
+    match window {
+        Window::Run(run) => run.leaves().saturating_mul(HASH),
+        Window::Batch(_) => window.groups().saturating_mul(BLOCK),
+    }
+}
+
+fn block_hashes(bytes: &[u8]) -> impl Iterator<Item = BlockHash> {
+    let (hashes, _) = bytes.as_chunks::<32>();
+    hashes.iter().map(|hash| BlockHash::from_bytes(*hash))
+}
