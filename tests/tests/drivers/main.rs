@@ -21,6 +21,7 @@ mod context;
 mod copies;
 mod freezing;
 mod kernels;
+mod loss;
 mod raw;
 mod resources;
 mod sealing;
