@@ -13,7 +13,8 @@ fn model() -> Vec<u8> {
         r#""unaligned":{"dtype":"F32","shape":[1],"data_offsets":[73,77]}}"#
     )
     .to_owned();
-    while !(header.len() + 8).is_multiple_of(8) {
+    // The 8 bytes of its length stand before it.
+    while !header.len().is_multiple_of(8) {
         header.push(' ');
     }
     let mut file = u64::try_from(header.len()).unwrap().to_le_bytes().to_vec();
