@@ -2,6 +2,7 @@
 
 mod bindings;
 mod kernels;
+mod link_stub;
 mod model;
 mod process;
 mod test;
@@ -26,6 +27,8 @@ enum Task {
     Bindings(bindings::Options),
     /// Compiles the GPU kernels to the PTX that is committed.
     Kernels(kernels::Options),
+    /// Makes the stub that the feature `cust` links against where there is no CUDA, and prints its folder.
+    LinkStub(link_stub::Options),
     /// Fetches the real model that the end-to-end test seals.
     Model(model::Options),
 }
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Bindings(options) => bindings::run(&options),
         Task::Kernels(options) => kernels::run(&options),
+        Task::LinkStub(options) => link_stub::run(&options),
         Task::Model(options) => model::run(&options),
     };
     match outcome {

@@ -1,13 +1,13 @@
 //! `cargo xtask test`: what must hold before a change is ready. It builds the workspace twice, once for
 //! clippy and once for the tests; the doc tests use what the tests built.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::{model, process};
+use crate::{link_stub, model, process};
 
 /// Tells the tests where the real model is. Where it is not set, the test that needs it skips itself.
 const MODEL: &str = "VRAM_TEST_MODEL";
@@ -24,11 +24,14 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     stages.run("formatting", || {
         process::run(process::cargo().args(["fmt", "--all", "--check"]))
     })?;
-    stages.run("clippy", || process::run(&mut clippy()))?;
+    let stub = stages.run("link stub", link_stub::generate)?;
+    stages.run("clippy", || process::run(with_stub(&mut clippy(), &stub)))?;
     let model = stages.run("model", || model_or_reason(options))?;
-    stages.run("tests", || process::run(with_model(&mut tests(), &model)))?;
+    stages.run("tests", || {
+        process::run(with_model(with_stub(&mut tests(), &stub), &model))
+    })?;
     stages.run("doc tests", || {
-        process::run(with_model(&mut doc_tests(), &model))
+        process::run(with_model(with_stub(&mut doc_tests(), &stub), &model))
     })?;
 
     process::report(&format!("\nall stages passed: {}", stages.summary()));
@@ -84,6 +87,11 @@ fn model_or_reason(options: &Options) -> anyhow::Result<Result<PathBuf, String>>
 
 fn skipped(reason: &str) -> String {
     format!("the end-to-end test of a real model is skipped, there is no model: {reason}")
+}
+
+/// Lets the feature `cust` be built where there is no CUDA.
+fn with_stub<'c>(command: &'c mut Command, stub: &Path) -> &'c mut Command {
+    command.env(link_stub::VARIABLE, stub)
 }
 
 fn with_model<'c>(command: &'c mut Command, model: &Result<PathBuf, String>) -> &'c mut Command {

@@ -51,6 +51,17 @@ impl Context {
         })
     }
 
+    /// Whether a handle is this context's.
+    pub(crate) fn is(&self, raw: CUcontext) -> bool {
+        self.raw == raw
+    }
+
+    /// The handle as a number, as the driver's pointer attributes have it.
+    #[cfg(feature = "cust")]
+    pub(crate) fn to_number(&self) -> u64 {
+        u64::try_from(self.raw.addr()).unwrap_or(u64::MAX)
+    }
+
     /// Makes the context current to this thread until the guard is dropped.
     ///
     /// What was current before is current again afterwards: a library leaves its caller's thread as

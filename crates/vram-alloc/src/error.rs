@@ -96,6 +96,50 @@ pub enum Error {
         /// What was attempted.
         operation: &'static str,
     },
+    /// A thread without a context, or with one that has been destroyed.
+    #[error(
+        "no context is current to this thread: make the device's primary one current first (in cust: \
+         Context::new, or quick_init), or open the device by its index"
+    )]
+    NoCurrentContext,
+    /// A context that isn't its device's primary one.
+    #[error(
+        "the current context was made by cuCtxCreate, and nothing could keep it from being destroyed; \
+         use the primary context of {device} (in cust: Context::new, not context::legacy)"
+    )]
+    NotPrimary {
+        /// The device's name.
+        device: String,
+    },
+    /// A view whose first element lies across the alignment of its type.
+    #[error(
+        "{operation} starts {excess} bytes past a multiple of {align}, which its elements are aligned \
+         to; start {excess} bytes earlier, or take elements of a smaller alignment"
+    )]
+    Misaligned {
+        /// What was attempted.
+        operation: &'static str,
+        /// Bytes past the last aligned address.
+        excess: u64,
+        /// The alignment needed, in bytes.
+        align: u64,
+    },
+    /// A view that ends within an element.
+    #[error("{operation} of {len} bytes is no whole number of elements of {element} bytes")]
+    PartialElement {
+        /// What was attempted.
+        operation: &'static str,
+        /// Bytes in the view.
+        len: u64,
+        /// Bytes in an element.
+        element: u64,
+    },
+    /// Memory that somebody else allocated, and that can't be used through this device.
+    #[error("the memory can't be adopted: {why}. Allocate it in the context that this device uses")]
+    ForeignMemory {
+        /// What the driver says of it.
+        why: &'static str,
+    },
     /// The driver did not confirm that a region is read-only.
     #[error(
         "the region was not frozen: after cuMemSetAccess(READ) the driver reports access {observed}. \
@@ -140,6 +184,11 @@ impl Error {
             | Self::SizeOverflow { .. }
             | Self::OutOfBounds { .. }
             | Self::WrongDevice { .. }
+            | Self::NoCurrentContext
+            | Self::NotPrimary { .. }
+            | Self::Misaligned { .. }
+            | Self::PartialElement { .. }
+            | Self::ForeignMemory { .. }
             | Self::NotFrozen { .. }
             | Self::SelfTest { .. }
             | Self::BadSetting { .. } => false,
@@ -159,6 +208,11 @@ impl Error {
             | Self::SizeOverflow { .. }
             | Self::OutOfBounds { .. }
             | Self::WrongDevice { .. }
+            | Self::NoCurrentContext
+            | Self::NotPrimary { .. }
+            | Self::Misaligned { .. }
+            | Self::PartialElement { .. }
+            | Self::ForeignMemory { .. }
             | Self::BadSetting { .. } => false,
         }
     }

@@ -12,6 +12,7 @@
 //! | the way from the host, and back | [`StagingRing`], [`Readback`] |
 //! | hashing on the device | [`Kernels`], [`RowTables`], [`Span`], [`SpanMut`], [`Stream`], [`Event`] |
 //! | what the driver says of a region | [`RegionObservation`] |
+//! | kernels and buffers of the crate `cust` | the module `cust`, with the feature of that name |
 //!
 //! ```
 //! use vram_alloc::{Allocator, AllocatorConfig, Freezing, Platform};
@@ -51,6 +52,8 @@
 
 mod allocator;
 mod context;
+#[cfg(feature = "cust")]
+pub mod cust;
 mod device;
 #[cfg(feature = "drill")]
 mod drill;

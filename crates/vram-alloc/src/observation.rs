@@ -105,6 +105,69 @@ pub(crate) fn observe(context: &Context, memory: &Memory) -> Result<RegionObserv
     Ok(observed)
 }
 
+/// Refuses a range unless the driver says that it is memory of this context's device, whole, in one
+/// allocation.
+#[cfg(feature = "cust")]
+pub(crate) fn require_ours(
+    context: &Context,
+    ordinal: usize,
+    address: CUdeviceptr,
+    len: u64,
+) -> Result<()> {
+    let entered = context.enter()?;
+    let foreign = foreign(&entered, context, ordinal, address, len);
+    drop(entered);
+    if context.is_lost() {
+        context.enter().map(drop)?;
+    }
+    foreign.map_or(Ok(()), |why| Err(crate::Error::ForeignMemory { why }))
+}
+
+/// What keeps a range from being the context's, if anything does.
+#[cfg(feature = "cust")]
+fn foreign(
+    entered: &Entered<'_>,
+    context: &Context,
+    ordinal: usize,
+    address: CUdeviceptr,
+    len: u64,
+) -> Option<&'static str> {
+    let wide = |attribute| number::<u64>(entered, attribute, address);
+    let Some(kind) = number::<u32>(
+        entered,
+        CUpointer_attribute::CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
+        address,
+    ) else {
+        return Some("the driver doesn't know it");
+    };
+    if CUmemorytype(kind) != CUmemorytype::CU_MEMORYTYPE_DEVICE {
+        return Some("it is not device memory");
+    }
+    let found = number::<i32>(
+        entered,
+        CUpointer_attribute::CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL,
+        address,
+    );
+    if found.and_then(|found| usize::try_from(found).ok()) != Some(ordinal) {
+        return Some("it is another device's");
+    }
+    // Mapped memory and memory of a pool belong to no context: the driver then answers with null.
+    match wide(CUpointer_attribute::CU_POINTER_ATTRIBUTE_CONTEXT) {
+        Some(owner) if owner == 0 || owner == context.to_number() => {}
+        Some(_) => return Some("it is another context's"),
+        None => return Some("the driver doesn't say whose it is"),
+    }
+    let start = wide(CUpointer_attribute::CU_POINTER_ATTRIBUTE_RANGE_START_ADDR);
+    let size = wide(CUpointer_attribute::CU_POINTER_ATTRIBUTE_RANGE_SIZE);
+    let room = start
+        .and_then(|start| address.checked_sub(start))
+        .and_then(|before| size?.checked_sub(before));
+    if room.is_none_or(|room| room < len) {
+        return Some("it ends before the buffer does");
+    }
+    None
+}
+
 /// An allocation's identity, never reused in a process (`CU_POINTER_ATTRIBUTE_BUFFER_ID`).
 pub(crate) fn buffer_id(entered: &Entered<'_>, address: CUdeviceptr) -> Option<u64> {
     number(

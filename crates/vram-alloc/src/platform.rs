@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vram_sys::{CUdevice, CUresult, Driver, Function, Origin, Table};
+use vram_sys::{CUcontext, CUdevice, CUresult, Driver, Function, Origin, Table};
 
 use crate::context::Context;
 use crate::properties::{self, DeviceProperties};
@@ -74,6 +74,64 @@ impl Platform {
         let properties = self.properties(index)?;
         let context = Context::retain(Arc::clone(&self.driver), self.handle(index)?)?;
         Device::new(Arc::new(context), properties)
+    }
+
+    /// Opens the device whose primary context is current to this thread: what the CUDA runtime, the
+    /// frameworks over it, and `cust` made current there is what the device is then used through.
+    ///
+    /// The context is retained once more, as by [`open`](Self::open): it lives as long as anyone
+    /// retains it, whoever lets go first, and nothing here ever destroys or resets it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoCurrentContext`]; [`Error::NotPrimary`] for a context that `cuCtxCreate` made, for
+    /// nothing could keep that from being destroyed while memory in it is in use; otherwise as
+    /// [`open`](Self::open).
+    pub fn join_current_context(&self) -> Result<Device> {
+        let current = self.current_context()?;
+        let handle = self.device_of_current_context()?;
+        let mut devices = 0..self.count()?;
+        let index = loop {
+            let index = devices.next().ok_or(Error::NoCurrentContext)?;
+            if self.handle(index)? == handle {
+                break index;
+            }
+        };
+        let properties = self.properties(index)?;
+        let context = Context::retain(Arc::clone(&self.driver), handle)?;
+        if !context.is(current) {
+            return Err(Error::NotPrimary {
+                device: properties.name,
+            });
+        }
+        Device::new(Arc::new(context), properties)
+    }
+
+    fn current_context(&self) -> Result<CUcontext> {
+        let mut context = core::ptr::null_mut();
+        // SAFETY: the driver writes one handle, null where no context is current.
+        let result = unsafe { (self.table().cuCtxGetCurrent)(&raw mut context) };
+        let function = Function::cuCtxGetCurrent;
+        self.check(function, result, "asking for the current context")?;
+        if context.is_null() {
+            return Err(Error::NoCurrentContext);
+        }
+        Ok(context)
+    }
+
+    fn device_of_current_context(&self) -> Result<CUdevice> {
+        let mut device = 0;
+        // SAFETY: the driver writes one device handle.
+        let result = unsafe { (self.table().cuCtxGetDevice)(&raw mut device) };
+        // What is current may have been destroyed long ago; no device is lost by that.
+        if result == CUresult::CUDA_ERROR_INVALID_CONTEXT
+            || result == CUresult::CUDA_ERROR_CONTEXT_IS_DESTROYED
+        {
+            return Err(Error::NoCurrentContext);
+        }
+        let function = Function::cuCtxGetDevice;
+        self.check(function, result, "asking for the current context's device")?;
+        Ok(device)
     }
 
     fn properties(&self, index: usize) -> Result<DeviceProperties> {

@@ -65,6 +65,12 @@ pub(crate) fn len_u64<T>(items: &[T]) -> u64 {
     u64::try_from(items.len()).unwrap_or(u64::MAX)
 }
 
+/// A length in memory as the device counts: no platform's `usize` is wider than 64 bits.
+#[cfg(feature = "cust")]
+pub(crate) fn from_usize(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

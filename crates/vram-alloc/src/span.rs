@@ -1,4 +1,4 @@
-//! Ranges of regions, checked when they are made: what kernels read and write.
+//! Ranges of memory, checked when they are made: what kernels read and write.
 
 use core::fmt;
 
@@ -9,22 +9,27 @@ use crate::region::Region;
 use crate::stream::Stream;
 use crate::{Result, size};
 
-/// A range of a region that the device reads.
+/// A range of device memory that the device reads: of a region, or of a buffer that was adopted.
 #[derive(Clone, Copy)]
-pub struct Span<'region> {
-    region: &'region Region,
+pub struct Span<'memory> {
+    context: &'memory Context,
     address: CUdeviceptr,
     len: u64,
 }
 
-impl<'region> Span<'region> {
-    pub(crate) fn new(region: &'region Region, offset: u64, len: u64) -> Result<Self> {
+impl<'memory> Span<'memory> {
+    pub(crate) fn new(region: &'memory Region, offset: u64, len: u64) -> Result<Self> {
         let address = region.address("a view", offset, len)?;
-        Ok(Self {
-            region,
+        Ok(Self::over(region.context(), address, len))
+    }
+
+    /// A range that is known to be the context's, and stays so for `'memory`.
+    pub(crate) const fn over(context: &'memory Context, address: CUdeviceptr, len: u64) -> Self {
+        Self {
+            context,
             address,
             len,
-        })
+        }
     }
 
     pub(crate) const fn address(&self) -> CUdeviceptr {
@@ -35,8 +40,8 @@ impl<'region> Span<'region> {
         self.len
     }
 
-    pub(crate) fn context(&self) -> &Context {
-        self.region.context()
+    pub(crate) const fn context(&self) -> &Context {
+        self.context
     }
 }
 

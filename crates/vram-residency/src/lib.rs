@@ -47,6 +47,11 @@
 //! It can't defend against a hostile kernel driver, against code within this process that remaps
 //! the memory behind its back between verifications, or against whoever holds the key.
 //!
+//! # Kernels launched with `cust`
+//!
+//! With the feature `cust`, a permit gives out the shard, or a tensor of it, as a slice of the crate
+//! `cust`. The example `cust_kernel` seals weights, verifies them, and launches a kernel over them.
+//!
 //! # Events
 //!
 //! An [`Observer`] hears of everything that happens to shards; [`TracingObserver`] is always there

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::ops::Range;
 
-use vram_alloc::DeviceAddress;
+#[cfg(feature = "cust")]
+use vram_alloc::cust::{CustSlice, Element};
+use vram_alloc::{DeviceAddress, FrozenRegion};
 
 use crate::model::Tensor;
 use crate::shard::SealedShard;
@@ -63,9 +65,7 @@ impl<'shard> ExecutionPermit<'shard> {
     /// [`Error::Stopped`] once the manager has stopped;
     /// [`vram_alloc::Error::OutOfBounds`] for a range that leaves the shard.
     pub fn range(&self, range: Range<u64>) -> Result<DeviceAddress> {
-        let manager = self.shard.manager();
-        manager.require_running()?;
-        let region = self.shard.region().ok_or_else(|| manager.stopped_error())?;
+        let region = self.region()?;
         let len = range
             .end
             .checked_sub(range.start)
@@ -76,6 +76,38 @@ impl<'shard> ExecutionPermit<'shard> {
                 size: region.len(),
             })?;
         Ok(region.expose_address(range.start, len)?)
+    }
+
+    /// A range of the shard, in bytes, as cust's slice: for kernels launched through `cust`.
+    ///
+    /// cust has no slice that can only be read: see [`vram_alloc::cust`] for what refuses writes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stopped`] once the manager has stopped; [`vram_alloc::Error::OutOfBounds`] for a range
+    /// that leaves the shard; [`vram_alloc::Error::Misaligned`] and
+    /// [`vram_alloc::Error::PartialElement`] for one that isn't made up of whole, aligned elements.
+    #[cfg(feature = "cust")]
+    pub fn cust_slice<T: Element>(&self, range: Range<u64>) -> Result<CustSlice<'_, T>> {
+        Ok(self.region()?.expose_cust_slice(range)?)
+    }
+
+    /// A tensor by name, as cust's slice. What its elements are, [`tensor`](Self::tensor) tells.
+    ///
+    /// # Errors
+    ///
+    /// As [`tensor`](Self::tensor) and [`cust_slice`](Self::cust_slice).
+    #[cfg(feature = "cust")]
+    pub fn cust_tensor<T: Element>(&self, name: &str) -> Result<CustSlice<'_, T>> {
+        let view = self.tensor(name)?;
+        self.cust_slice(view.tensor.range())
+    }
+
+    /// The shard's memory, while the manager permits its use.
+    fn region(&self) -> Result<&'shard FrozenRegion> {
+        let manager = self.shard.manager();
+        manager.require_running()?;
+        self.shard.region().ok_or_else(|| manager.stopped_error())
     }
 
     /// A tensor by name.

@@ -1,6 +1,6 @@
 //! Primary contexts, and which one is current to which thread.
 
-use std::thread::{self, ThreadId};
+use std::thread;
 
 use vram_sys::CUresult;
 
@@ -9,10 +9,12 @@ use crate::handle::Handle;
 use crate::state::State;
 use crate::stream::Stream;
 
-/// A device's primary context. The table has no function that makes another.
+/// A device's primary context, and those that other libraries made: the table has no function that
+/// makes one.
 #[derive(Debug, Default)]
 pub(crate) struct Context {
     live: Option<Live>,
+    others: Vec<Handle>,
 }
 
 #[derive(Debug)]
@@ -30,6 +32,11 @@ impl Context {
 
     pub(crate) fn null_stream(&self) -> Option<Handle> {
         self.live.as_ref().map(|live| live.null_stream)
+    }
+
+    /// Whether a handle is one of the device's contexts.
+    fn includes(&self, handle: Handle) -> bool {
+        self.handle() == Some(handle) || self.others.contains(&handle)
     }
 
     pub(crate) fn retained(&self) -> u64 {
@@ -114,20 +121,31 @@ impl State {
         }
     }
 
+    /// What another library's `cuCtxCreate` does: a context beside the primary one, current from now on.
+    pub(crate) fn create_context(&mut self, index: usize) {
+        let handle = Handle::fresh();
+        if let Ok(device) = self.device_mut(index) {
+            device.context.others.push(handle);
+        }
+        self.make_current(handle);
+    }
+
     /// `cuCtxPushCurrent`.
     pub(crate) fn push_context(&mut self, handle: Handle) -> Answer {
         if !self
             .devices
             .iter()
-            .any(|device| device.context.handle() == Some(handle))
+            .any(|device| device.context.includes(handle))
         {
             return Err(CUresult::CUDA_ERROR_INVALID_CONTEXT);
         }
-        self.current
-            .entry(thread::current().id())
-            .or_default()
-            .push(handle);
+        self.make_current(handle);
         Ok(())
+    }
+
+    fn make_current(&mut self, handle: Handle) {
+        let stack = self.current.entry(thread::current().id()).or_default();
+        stack.push(handle);
     }
 
     /// `cuCtxPopCurrent`.
@@ -146,20 +164,25 @@ impl State {
 
     /// The device of the context current to this thread, which is usable.
     pub(crate) fn current(&self) -> Answer<usize> {
-        let index = self.current_device(thread::current().id())?;
+        let index = self.device_of_current_context()?;
         self.device(index)?.working()?;
         Ok(index)
     }
 
-    fn current_device(&self, thread: ThreadId) -> Answer<usize> {
+    /// The context current to this thread.
+    pub(crate) fn current_context(&self) -> Option<Handle> {
+        let stack = self.current.get(&thread::current().id())?;
+        stack.last().copied()
+    }
+
+    /// The device of the context current to this thread, which may be lost.
+    pub(crate) fn device_of_current_context(&self) -> Answer<usize> {
         let handle = self
-            .current
-            .get(&thread)
-            .and_then(|stack| stack.last())
+            .current_context()
             .ok_or(CUresult::CUDA_ERROR_INVALID_CONTEXT)?;
         self.devices
             .iter()
-            .position(|device| device.context.handle() == Some(*handle))
+            .position(|device| device.context.includes(handle))
             .ok_or(CUresult::CUDA_ERROR_CONTEXT_IS_DESTROYED)
     }
 }

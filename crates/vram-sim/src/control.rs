@@ -92,6 +92,19 @@ impl Machine {
         Ok(())
     }
 
+    /// Makes a context beside the device's primary one and current to this thread, as another library
+    /// in the program does with `cuCtxCreate`.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::NoSuchDevice`].
+    pub fn create_context(&self, device: usize) -> Result<(), SimError> {
+        let mut state = self.state();
+        existing(&state, device)?;
+        state.create_context(device);
+        Ok(())
+    }
+
     /// Takes a device off the bus (the kernel log's Xid 79): everything that names or uses it
     /// answers `CUDA_ERROR_UNKNOWN`, questions about its properties included.
     ///

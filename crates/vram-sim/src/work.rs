@@ -86,6 +86,15 @@ impl State {
         Ok(strictest.unwrap_or(Protection::ReadWrite))
     }
 
+    /// An error if a copy or a fill would write where the program took the right to write away: what
+    /// the driver looks at when it is called.
+    pub(crate) fn writable(&self, index: usize, start: u64, len: u64) -> Answer {
+        match self.reach(index, start, len)? {
+            Protection::Read => Err(CUresult::CUDA_ERROR_INVALID_VALUE),
+            Protection::None | Protection::ReadWrite => Ok(()),
+        }
+    }
+
     /// An error unless the range may be used so now: what the chip's memory management decides.
     pub(crate) fn permit(&self, index: usize, start: u64, len: u64, need: Protection) -> Answer {
         match self.reach(index, start, len) {

@@ -1,15 +1,17 @@
-//! Frozen regions, and what becomes of who writes them: that one in a process of its own, for it ends
-//! the context for good.
+//! Frozen regions, and what becomes of who writes them: that one in a process of its own, for a kernel
+//! that tries ends the context for good.
+//!
+//! What refuses which write was seen on an H100 under driver 580: copies and fills the driver refuses at
+//! the call, and the context stays usable; a kernel's write only the device's MMU sees.
 
-use std::process::Command;
 use std::sync::Arc;
-use std::{env, ptr};
 
 use vram_alloc::{Allocator, AllocatorConfig, Error, Freezing, MemoryKind, Platform};
-use vram_kernels::{KernelArgs, PTX, Sha256BlocksArgs, THREADS_PER_BLOCK};
-use vram_sys::{CUresult, Driver};
+use vram_sys::CUresult;
 
+use crate::child::in_a_process_of_its_own;
 use crate::content::noise;
+use crate::raw::Raw;
 use crate::subject::{driver, platforms};
 
 #[test]
@@ -87,70 +89,59 @@ fn a_wiped_region_can_be_filled_and_frozen_again() {
 }
 
 #[test]
-fn a_copy_into_frozen_memory_is_refused() {
-    let name = "freezing::a_copy_into_frozen_memory_is_refused";
-    in_a_process_of_its_own(name, |raw, to, _| raw.copy(to, &[0; 64]));
+fn a_copy_into_frozen_memory_is_refused_at_the_call() {
+    let name = "freezing::a_copy_into_frozen_memory_is_refused_at_the_call";
+    in_a_process_of_its_own(name, || {
+        attack(REFUSED, |raw, to, _| raw.copy(to, &[0; 64]));
+    });
 }
 
 #[test]
-fn a_large_copy_into_frozen_memory_is_refused() {
-    let name = "freezing::a_large_copy_into_frozen_memory_is_refused";
-    in_a_process_of_its_own(name, |raw, to, _| raw.copy(to, &[0; LEN]));
+fn a_large_copy_into_frozen_memory_is_refused_at_the_call() {
+    let name = "freezing::a_large_copy_into_frozen_memory_is_refused_at_the_call";
+    in_a_process_of_its_own(name, || {
+        attack(REFUSED, |raw, to, _| raw.copy(to, &[0; LEN]));
+    });
 }
 
 #[test]
-fn a_copy_from_pinned_memory_into_frozen_memory_is_refused() {
-    let name = "freezing::a_copy_from_pinned_memory_into_frozen_memory_is_refused";
-    in_a_process_of_its_own(name, |raw, to, _| raw.copy_pinned(to, LEN));
+fn a_copy_from_pinned_memory_into_frozen_memory_is_refused_at_the_call() {
+    let name = "freezing::a_copy_from_pinned_memory_into_frozen_memory_is_refused_at_the_call";
+    in_a_process_of_its_own(name, || {
+        attack(REFUSED, |raw, to, _| raw.copy_pinned(to, LEN));
+    });
 }
 
 #[test]
-fn a_copy_within_the_device_into_frozen_memory_is_refused() {
-    let name = "freezing::a_copy_within_the_device_into_frozen_memory_is_refused";
-    in_a_process_of_its_own(name, Raw::copy_within);
+fn a_copy_within_the_device_into_frozen_memory_is_refused_at_the_call() {
+    let name = "freezing::a_copy_within_the_device_into_frozen_memory_is_refused_at_the_call";
+    in_a_process_of_its_own(name, || attack(REFUSED, Raw::copy_within));
 }
 
 #[test]
-fn a_fill_of_frozen_memory_is_refused() {
-    let name = "freezing::a_fill_of_frozen_memory_is_refused";
-    in_a_process_of_its_own(name, |raw, to, _| raw.fill(to));
+fn a_fill_of_frozen_memory_is_refused_at_the_call() {
+    let name = "freezing::a_fill_of_frozen_memory_is_refused_at_the_call";
+    in_a_process_of_its_own(name, || attack(REFUSED, |raw, to, _| raw.fill(to)));
 }
 
 #[test]
 fn a_kernel_that_writes_frozen_memory_loses_the_context() {
     let name = "freezing::a_kernel_that_writes_frozen_memory_loses_the_context";
-    in_a_process_of_its_own(name, |raw, to, from| {
-        let outcome = raw.launch(to, from);
-        // No call can be refused for what a kernel does: only the MMU sees it.
-        assert_eq!(outcome, CUresult::CUDA_ERROR_ILLEGAL_ADDRESS);
-        outcome
+    in_a_process_of_its_own(name, || {
+        attack((TAKEN, LOST), |raw, to, from| raw.launch(to, from));
     });
 }
 
 /// Bytes in the region that is attacked.
 const LEN: usize = 1 << 20;
 
-const CHILD: &str = "VRAM_TEST_CHILD";
-const DONE: &str = "the write was refused, and everything else went on";
+const TAKEN: CUresult = CUresult::CUDA_SUCCESS;
+const LOST: CUresult = CUresult::CUDA_ERROR_ILLEGAL_ADDRESS;
+/// What the call answers, and the wait for the device after it.
+const REFUSED: (CUresult, CUresult) = (CUresult::CUDA_ERROR_INVALID_VALUE, TAKEN);
 
-/// Runs this test again in another process, and there the attack.
-fn in_a_process_of_its_own(test: &str, write: impl FnOnce(&Raw, u64, u64) -> CUresult) {
-    if env::var_os(CHILD).is_some() {
-        attack(write);
-        println!("{DONE}");
-        return;
-    }
-    let mut child = Command::new(env::current_exe().unwrap());
-    child.args([test, "--exact", "--nocapture"]).env(CHILD, "1");
-    let output = child.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}: {said}{errors}", output.status);
-    assert!(said.contains(DONE), "{said}{errors}");
-}
-
-/// Freezes a region and writes to it with the driver itself.
-fn attack(write: impl FnOnce(&Raw, u64, u64) -> CUresult) {
+/// Freezes a region and writes to it with the driver itself, which must answer as expected.
+fn attack(expected: (CUresult, CUresult), write: impl FnOnce(&Raw, u64, u64) -> CUresult) {
     let driver = driver();
     let platform = Platform::with_driver(Arc::clone(&driver)).unwrap();
     let device = platform.open(0).unwrap();
@@ -160,7 +151,7 @@ fn attack(write: impl FnOnce(&Raw, u64, u64) -> CUresult) {
     region.write(0, &bytes).unwrap();
     let frozen = region.freeze().unwrap();
     if frozen.freezing() != Freezing::Mmu {
-        // The device has no virtual memory management: nothing is promised.
+        println!("skipped: the device has no virtual memory management, and nothing is promised");
         return;
     }
     let mut source = allocator.allocate(4096).unwrap();
@@ -170,129 +161,25 @@ fn attack(write: impl FnOnce(&Raw, u64, u64) -> CUresult) {
     let from = source.expose_address(0, 4096).unwrap().as_raw();
 
     let raw = Raw::new(driver);
-    match write(&raw, to, from) {
-        // The driver looked at the range and refused the call.
-        CUresult::CUDA_ERROR_INVALID_VALUE => {
-            println!("refused by the driver");
-            let mut read = vec![0; LEN];
-            frozen.read_back(0, &mut read).unwrap();
-            assert!(read == bytes, "the bytes changed");
-            assert!(!device.is_lost());
-            allocator.allocate(1).unwrap();
-        }
-        // The device's MMU did. Every later call says so, and nothing hangs or panics.
-        CUresult::CUDA_ERROR_ILLEGAL_ADDRESS => {
-            println!("refused by the device");
-            let error = frozen.read_back(0, &mut [0]).unwrap_err();
-            assert!(matches!(error, Error::DeviceLost { .. }), "{error}");
-            assert!(error.is_fatal() && !error.is_retriable());
-            assert!(device.is_lost());
-            let later = allocator.allocate(1).unwrap_err();
-            assert_eq!(later.to_string(), error.to_string());
-        }
-        other => panic!("frozen memory was written: {other:?}"),
+    let called = write(&raw, to, from);
+    let waited = raw.wait();
+
+    assert_eq!((called, waited), expected);
+    if waited == LOST {
+        // Every later call says so, and nothing hangs or panics.
+        let error = frozen.read_back(0, &mut [0]).unwrap_err();
+        assert!(matches!(error, Error::DeviceLost { .. }), "{error}");
+        assert!(error.is_fatal() && !error.is_retriable());
+        assert!(device.is_lost());
+        let later = allocator.allocate(1).unwrap_err();
+        assert_eq!(later.to_string(), error.to_string());
+    } else {
+        // Nothing happened, and everything goes on.
+        let mut read = vec![0; LEN];
+        frozen.read_back(0, &mut read).unwrap();
+        assert!(read == bytes, "the bytes changed");
+        assert!(!device.is_lost());
+        allocator.allocate(1).unwrap();
     }
     drop((frozen, source, allocator));
-}
-
-/// The driver itself, with the device's context current to this thread.
-struct Raw {
-    driver: Arc<Driver>,
-}
-
-macro_rules! call {
-    ($raw:expr, $function:ident($($argument:expr),* $(,)?)) => {{
-        let function = $raw.driver.table().$function;
-        // SAFETY: every pointer is to a living value of the documented type; addresses are memory
-        // of the device, and what it refuses is what the tests are about.
-        unsafe { function($($argument),*) }
-    }};
-}
-
-impl Raw {
-    fn new(driver: Arc<Driver>) -> Self {
-        let raw = Self { driver };
-        let mut context = ptr::null_mut();
-        let retained = call!(raw, cuDevicePrimaryCtxRetain(&raw mut context, 0));
-        assert_eq!(retained, CUresult::CUDA_SUCCESS);
-        let pushed = call!(raw, cuCtxPushCurrent_v2(context));
-        assert_eq!(pushed, CUresult::CUDA_SUCCESS);
-        raw
-    }
-
-    /// What the device made of work that was queued, if the queue took it.
-    fn outcome(&self, queued: CUresult) -> CUresult {
-        if queued == CUresult::CUDA_SUCCESS {
-            call!(self, cuCtxSynchronize())
-        } else {
-            queued
-        }
-    }
-
-    fn copy(&self, to: u64, bytes: &[u8]) -> CUresult {
-        let from = bytes.as_ptr().cast();
-        self.outcome(call!(
-            self,
-            cuMemcpyHtoDAsync_v2(to, from, bytes.len(), ptr::null_mut())
-        ))
-    }
-
-    /// Copies from page-locked memory, as staging does.
-    fn copy_pinned(&self, to: u64, len: usize) -> CUresult {
-        let mut from = ptr::null_mut();
-        let taken = call!(self, cuMemHostAlloc(&raw mut from, len, 0));
-        assert_eq!(taken, CUresult::CUDA_SUCCESS);
-        self.outcome(call!(
-            self,
-            cuMemcpyHtoDAsync_v2(to, from, len, ptr::null_mut())
-        ))
-    }
-
-    fn copy_within(&self, to: u64, from: u64) -> CUresult {
-        self.outcome(call!(
-            self,
-            cuMemcpyDtoDAsync_v2(to, from, 4096, ptr::null_mut())
-        ))
-    }
-
-    fn fill(&self, to: u64) -> CUresult {
-        self.outcome(call!(self, cuMemsetD8Async(to, 0, 4096, ptr::null_mut())))
-    }
-
-    /// Lets a kernel write a digest.
-    fn launch(&self, to: u64, from: u64) -> CUresult {
-        let (mut module, mut function) = (ptr::null_mut(), ptr::null_mut());
-        let loaded = call!(
-            self,
-            cuModuleLoadDataEx(
-                &raw mut module,
-                PTX.as_ptr().cast(),
-                0,
-                ptr::null_mut(),
-                ptr::null_mut()
-            )
-        );
-        assert_eq!(loaded, CUresult::CUDA_SUCCESS);
-        let name = Sha256BlocksArgs::KERNEL.name().as_ptr();
-        let found = call!(self, cuModuleGetFunction(&raw mut function, module, name));
-        assert_eq!(found, CUresult::CUDA_SUCCESS);
-        let mut args = Sha256BlocksArgs::new(from, 4096, to);
-        let mut parameters = [(&raw mut args).cast()];
-        self.outcome(call!(
-            self,
-            cuLaunchKernel(
-                function,
-                1,
-                1,
-                1,
-                THREADS_PER_BLOCK,
-                1,
-                1,
-                0,
-                ptr::null_mut(),
-                parameters.as_mut_ptr(),
-                ptr::null_mut()
-            )
-        ))
-    }
 }

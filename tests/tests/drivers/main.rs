@@ -14,12 +14,15 @@
 mod allocation;
 mod bounds;
 mod capacity;
+mod child;
 mod concurrency;
 mod content;
 mod context;
 mod copies;
 mod freezing;
 mod kernels;
+mod loss;
+mod raw;
 mod resources;
 mod sealing;
 mod subject;

@@ -1,6 +1,6 @@
 //! Shards, sealed and verified on the device.
 
-use vram_alloc::Mechanism;
+use vram_alloc::{Device, Mechanism};
 use vram_residency::{Error, Manager, SealRequest};
 use vram_seal::{Freezing, Token};
 
@@ -9,17 +9,21 @@ use crate::subject::{Subject, platforms};
 
 /// A manager on the subject's device.
 pub(crate) fn manager(subject: &Subject) -> Manager {
+    manager_on(&subject.device, subject.mechanism)
+}
+
+pub(crate) fn manager_on(device: &Device, mechanism: Mechanism) -> Manager {
     let token = Token::new(&[7; 32]).unwrap();
     let builder = Manager::builder()
         .token(token, "worker-0".parse().unwrap())
         .staging(2, 64 << 10)
         .allow_simulated();
-    let builder = if subject.mechanism == Mechanism::Plain {
+    let builder = if mechanism == Mechanism::Plain {
         builder.without_mmu_freezing()
     } else {
         builder
     };
-    builder.build_on(&subject.device).unwrap()
+    builder.build_on(device).unwrap()
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub(crate) const REQUIRED: &[&str] = &[
     "cuDevicePrimaryCtxRelease_v2",
     "cuCtxPushCurrent_v2",
     "cuCtxPopCurrent_v2",
+    "cuCtxGetCurrent",
+    "cuCtxGetDevice",
     "cuCtxSynchronize",
     // Virtual memory management.
     "cuMemGetInfo_v2",

@@ -143,6 +143,103 @@ fn opening_a_device_twice_gives_two_handles_of_one_device() {
 }
 
 #[test]
+fn joining_opens_the_device_of_the_context_that_is_current() {
+    let machine = two_devices();
+    let platform = Platform::with_driver(machine.driver()).unwrap();
+    let callers = Raw::on(&machine, 1);
+
+    let device = platform.join_current_context().unwrap();
+
+    assert_eq!(device.properties().index, 1);
+    assert!(callers.is_alone_on_the_stack());
+    assert_eq!(machine.live().contexts, 2, "retained by both");
+    // In the same context: neither has to copy for the other.
+    let allocator = Allocator::new(&device, AllocatorConfig::default()).unwrap();
+    let region = allocator.allocate(4096).unwrap();
+    let frozen = region.freeze().unwrap();
+    let address = frozen.expose_address(0, 4096).unwrap().as_raw();
+    let output = callers.take_device_memory();
+    assert_eq!(callers.launch(address, output), CUresult::CUDA_SUCCESS);
+    callers.free_device_memory(output);
+}
+
+#[test]
+fn a_joined_context_lives_until_both_sides_have_let_go() {
+    let machine = machine(64 * MIB);
+    let platform = Platform::with_driver(machine.driver()).unwrap();
+    let callers = Raw::new(&machine);
+    let device = platform.join_current_context().unwrap();
+
+    drop(callers);
+    device.memory().unwrap();
+    let callers = Raw::new(&machine);
+    drop(device);
+    callers.free_device_memory(callers.take_device_memory());
+    drop(callers);
+
+    assert!(machine.live().is_empty(), "{:?}", machine.live());
+}
+
+#[test]
+fn without_a_context_there_is_nothing_to_join() {
+    let machine = machine(64 * MIB);
+    let platform = Platform::with_driver(machine.driver()).unwrap();
+
+    let none = platform.join_current_context().unwrap_err();
+    let callers = Raw::new(&machine);
+    let destroyed = CUresult::CUDA_ERROR_CONTEXT_IS_DESTROYED;
+    machine.fail_nth(Function::cuCtxGetDevice, 1, destroyed);
+    let gone = platform.join_current_context().unwrap_err();
+
+    assert!(matches!(none, Error::NoCurrentContext), "{none}");
+    assert!(matches!(gone, Error::NoCurrentContext), "{gone}");
+    assert!(callers.is_alone_on_the_stack());
+    assert_eq!(machine.live().contexts, 1);
+}
+
+#[test]
+fn a_join_that_the_driver_refuses_leaves_nothing_retained() {
+    for function in [
+        Function::cuCtxGetCurrent,
+        Function::cuCtxGetDevice,
+        Function::cuDeviceGetCount,
+        Function::cuDeviceGet,
+        Function::cuDeviceGetName,
+        Function::cuDevicePrimaryCtxRetain,
+        Function::cuStreamCreate,
+    ] {
+        let machine = machine(64 * MIB);
+        let platform = Platform::with_driver(machine.driver()).unwrap();
+        let callers = Raw::new(&machine);
+        machine.fail_always(function, CUresult::CUDA_ERROR_INVALID_VALUE);
+
+        let error = platform.join_current_context().unwrap_err();
+
+        let Error::Driver { function: told, .. } = error else {
+            panic!("{function}: {error}")
+        };
+        assert_eq!(told, function);
+        assert_eq!(machine.live().contexts, 1);
+        assert!(callers.is_alone_on_the_stack());
+    }
+}
+
+#[test]
+fn a_context_that_its_owner_may_destroy_is_not_joined() {
+    let machine = two_devices();
+    let platform = Platform::with_driver(machine.driver()).unwrap();
+    machine.create_context(1).unwrap();
+
+    let error = platform.join_current_context().unwrap_err();
+
+    let Error::NotPrimary { device } = &error else {
+        panic!("{error}")
+    };
+    assert_eq!(device, "Simulated GPU");
+    assert_eq!(machine.live().contexts, 0, "nothing stays retained");
+}
+
+#[test]
 fn the_callers_thread_is_left_as_it_was_found() {
     let rig = Rig::on(two_devices(), AllocatorConfig::default());
     let callers = Raw::on(&rig.machine, 1);

@@ -1,5 +1,5 @@
-//! Frozen memory: nothing on the device can write it. A kernel that tries loses the context; a copy
-//! or a fill may be refused before it comes to that, and is by NVIDIA's driver.
+//! Frozen memory: nothing on the device can write it. A kernel that tries loses the context; copies
+//! and fills the driver refuses before it comes to that.
 
 use vram_alloc::{Error, Freezing, Mechanism, MemoryKind};
 use vram_sim::Protection;
@@ -8,11 +8,12 @@ use vram_sys::{CUpointer_attribute, CUresult, Function};
 use crate::raw::Raw;
 use crate::rig::{BOTH, MIB, PAGE, Rig, noise};
 
+const REFUSED: CUresult = CUresult::CUDA_ERROR_INVALID_VALUE;
 const LOST: CUresult = CUresult::CUDA_ERROR_ILLEGAL_ADDRESS;
 
 /// Freezes bytes, lets somebody write them behind the library's back, and looks what became of it.
-/// How the write was refused is returned.
-fn attack(write: impl FnOnce(&Raw, u64, u64) -> CUresult) -> CUresult {
+/// The write must have been refused as `expected`.
+fn attack(expected: CUresult, write: impl FnOnce(&Raw, u64, u64) -> CUresult) {
     let rig = Rig::new();
     let bytes = noise(1, 8192);
     let mut region = rig.allocator.allocate(8192).unwrap();
@@ -32,41 +33,38 @@ fn attack(write: impl FnOnce(&Raw, u64, u64) -> CUresult) -> CUresult {
         .collect();
 
     let raw = Raw::new(&rig.machine);
-    let outcome = write(&raw, target, source);
+    assert_eq!(write(&raw, target, source), expected);
 
     let bytes_now = rig.machine.peek(held[0], 0, 8192).unwrap();
     assert_eq!(bytes_now, bytes, "the bytes changed");
-    if outcome == LOST {
+    if expected == LOST {
         let error = frozen.read_back(0, &mut [0; 1]).unwrap_err();
         assert!(matches!(error, Error::DeviceLost { .. }), "{error}");
         assert!(error.is_fatal() && rig.device.is_lost());
     } else {
-        assert_eq!(outcome, CUresult::CUDA_ERROR_INVALID_VALUE);
+        rig.device.synchronize().unwrap();
         assert!(!rig.device.is_lost());
     }
-    outcome
 }
 
 #[test]
 fn a_copy_into_frozen_memory_is_refused() {
-    attack(|raw, target, _| raw.copy(target, &[0; 16]));
+    attack(REFUSED, |raw, target, _| raw.copy(target, &[0; 16]));
 }
 
 #[test]
 fn a_copy_to_the_last_frozen_byte_is_refused() {
-    attack(|raw, target, _| raw.copy(target + PAGE - 1, &[0]));
+    attack(REFUSED, |raw, target, _| raw.copy(target + PAGE - 1, &[0]));
 }
 
 #[test]
 fn a_fill_of_frozen_memory_is_refused() {
-    attack(|raw, target, _| raw.fill(target, 8192));
+    attack(REFUSED, |raw, target, _| raw.fill(target, 8192));
 }
 
 #[test]
 fn a_kernel_that_writes_frozen_memory_loses_the_context() {
-    let outcome = attack(|raw, target, source| raw.launch(source, target));
-
-    assert_eq!(outcome, LOST);
+    attack(LOST, |raw, target, source| raw.launch(source, target));
 }
 
 #[test]

@@ -9,6 +9,8 @@
 mod bounds;
 mod budget;
 mod capacity;
+#[cfg(feature = "cust")]
+mod cust;
 mod devices;
 mod freezing;
 mod kernels;

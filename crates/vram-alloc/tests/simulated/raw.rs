@@ -112,6 +112,13 @@ impl Raw {
         self.outcome(queued)
     }
 
+    /// Fills memory at an address, and doesn't wait.
+    #[cfg(feature = "cust")]
+    pub(crate) fn queue_fill(&self, address: u64, len: usize) {
+        let queued = call!(self, cuMemsetD8Async(address, 0, len, ptr::null_mut()));
+        assert_eq!(queued, CUresult::CUDA_SUCCESS);
+    }
+
     /// Lets a kernel write the digest of one block to an address, and waits.
     pub(crate) fn launch(&self, data: u64, digests: u64) -> CUresult {
         let mut module = ptr::null_mut();

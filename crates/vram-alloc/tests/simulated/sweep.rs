@@ -377,6 +377,9 @@ fn the_sweep_reaches_every_function_that_the_crate_calls() {
     called.dedup();
     // In the table for others: managed and mapped memory for tests, timing for benchmarks.
     let unused = [
+        // Joining starts from a context that its caller made current: `devices` refuses its calls.
+        Function::cuCtxGetCurrent,
+        Function::cuCtxGetDevice,
         // Called only once something has failed.
         Function::cuGetErrorName,
         Function::cuGetErrorString,

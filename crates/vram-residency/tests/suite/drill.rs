@@ -1,6 +1,7 @@
 //! Drills: damage on purpose is found, and nothing else is touched.
 
 use vram_residency::Error;
+use vram_sys::CUresult;
 
 use crate::support::*;
 
@@ -51,9 +52,12 @@ fn a_drilled_shard_is_frozen_again() {
         .unwrap()
         .as_raw();
 
-    let written = Outsider::new(&machine).write(address, &[0; 16]);
+    let outsider = Outsider::new(&machine);
+    let copied = outsider.write(address, &[0; 16]);
+    let launched = outsider.write_by_kernel(address);
 
-    assert_eq!(written, vram_sys::CUresult::CUDA_ERROR_ILLEGAL_ADDRESS);
+    assert_eq!(copied, CUresult::CUDA_ERROR_INVALID_VALUE);
+    assert_eq!(launched, CUresult::CUDA_ERROR_ILLEGAL_ADDRESS);
 }
 
 #[test]

@@ -6,6 +6,8 @@
     reason = "tests compute on known values, and a panic is how they fail"
 )]
 
+#[cfg(feature = "cust")]
+mod cust;
 #[cfg(feature = "drill")]
 mod drill;
 mod failures;

@@ -1,13 +1,16 @@
 //! A simulated machine, a manager on it, and an observer that keeps what it hears.
 
+use std::ptr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use vram_alloc::Platform;
+use vram_kernels::{KernelArgs, PTX, Sha256BlocksArgs, THREADS_PER_BLOCK};
 use vram_residency::SealedShard;
 use vram_residency::{Clock, Error, Event, Manager, ManagerBuilder, Observer, SealRequest};
 use vram_seal::{SealKey, ShardId};
 use vram_sim::{DeviceModel, Machine};
+use vram_sys::{CUresult, Driver, Table};
 
 /// Bytes in the simulated device: enough for every suite, and small enough to fill.
 pub(crate) const DEVICE: u64 = 64 << 20;
@@ -144,7 +147,7 @@ pub(crate) fn sample_safetensors() -> Vec<u8> {
 
 /// Other code in the process, which calls the same driver and shares the device's context.
 pub(crate) struct Outsider {
-    driver: Arc<vram_sys::Driver>,
+    driver: Arc<Driver>,
 }
 
 impl Outsider {
@@ -154,29 +157,76 @@ impl Outsider {
         }
     }
 
-    /// Copies bytes to a device address, and waits.
-    pub(crate) fn write(&self, address: u64, bytes: &[u8]) -> vram_sys::CUresult {
+    /// Copies bytes to a device address, and waits. The driver looks at where they go.
+    pub(crate) fn write(&self, address: u64, bytes: &[u8]) -> CUresult {
+        self.in_the_context(|table| {
+            let source = bytes.as_ptr().cast();
+            // SAFETY: the source is readable; what lies at the address is the point of the test.
+            unsafe { (table.cuMemcpyHtoDAsync_v2)(address, source, bytes.len(), ptr::null_mut()) }
+        })
+    }
+
+    /// Lets a kernel write to a device address, and waits. Only the device sees where it writes.
+    pub(crate) fn write_by_kernel(&self, address: u64) -> CUresult {
+        self.in_the_context(|table| {
+            let (mut module, mut function) = (ptr::null_mut(), ptr::null_mut());
+            // SAFETY: PTX is NUL-terminated text; the driver writes one handle.
+            let loaded = unsafe {
+                (table.cuModuleLoadDataEx)(
+                    &raw mut module,
+                    PTX.as_ptr().cast(),
+                    0,
+                    ptr::null_mut(),
+                    ptr::null_mut(),
+                )
+            };
+            assert_eq!(loaded, CUresult::CUDA_SUCCESS);
+            let name = Sha256BlocksArgs::KERNEL.name().as_ptr();
+            // SAFETY: the module is loaded, the name NUL-terminated; the driver writes one handle.
+            let found = unsafe { (table.cuModuleGetFunction)(&raw mut function, module, name) };
+            assert_eq!(found, CUresult::CUDA_SUCCESS);
+            // The digest of what lies there, over it.
+            let mut args = Sha256BlocksArgs::new(address, 1, address);
+            let mut parameters = [(&raw mut args).cast()];
+            // SAFETY: the kernel takes one parameter of this type; where it writes is the point of
+            // the test.
+            unsafe {
+                (table.cuLaunchKernel)(
+                    function,
+                    1,
+                    1,
+                    1,
+                    THREADS_PER_BLOCK,
+                    1,
+                    1,
+                    0,
+                    ptr::null_mut(),
+                    parameters.as_mut_ptr(),
+                    ptr::null_mut(),
+                )
+            }
+        })
+    }
+
+    /// Queues work in the device's context, and waits for it if it was taken.
+    fn in_the_context(&self, work: impl FnOnce(&Table) -> CUresult) -> CUresult {
         let table = self.driver.table();
-        let mut context = std::ptr::null_mut();
+        let mut context = ptr::null_mut();
         // SAFETY: the driver writes one handle.
         unsafe { (table.cuDevicePrimaryCtxRetain)(&raw mut context, 0) };
         // SAFETY: the context was retained.
         unsafe { (table.cuCtxPushCurrent_v2)(context) };
-        let source = bytes.as_ptr().cast();
-        // SAFETY: the source is readable; what lies at the address is the point of the test.
-        let copied = unsafe {
-            (table.cuMemcpyHtoDAsync_v2)(address, source, bytes.len(), std::ptr::null_mut())
-        };
+        let queued = work(table);
         // SAFETY: a context is current.
         let done = unsafe { (table.cuCtxSynchronize)() };
         // SAFETY: it was pushed above.
         unsafe { (table.cuCtxPopCurrent_v2)(&raw mut context) };
         // SAFETY: it was retained above.
         unsafe { (table.cuDevicePrimaryCtxRelease_v2)(0) };
-        if copied == vram_sys::CUresult::CUDA_SUCCESS {
+        if queued == CUresult::CUDA_SUCCESS {
             done
         } else {
-            copied
+            queued
         }
     }
 }

@@ -392,15 +392,34 @@ fn age_is_judged_by_the_clock() {
 }
 
 #[test]
-fn a_write_to_a_frozen_shard_is_refused_by_the_device_and_stops_the_manager() {
+fn a_copy_into_a_frozen_shard_is_refused_by_the_driver_and_changes_nothing() {
     let machine = machine();
     let manager = manager(&machine);
     let shard = seal(&manager, "one", &weights(5000));
     let permit = manager.verify(&shard).unwrap().permit;
     let address = permit.device_address().unwrap().as_raw();
 
-    write_from_outside(&machine, address);
+    let outsider = Outsider::new(&machine);
 
+    for offset in [0, 4999, shard.mapped().0 - 1] {
+        let copied = outsider.write(address + offset, &[0xff]);
+        assert_eq!(copied, CUresult::CUDA_ERROR_INVALID_VALUE);
+    }
+    assert!(manager.verify(&shard).is_ok());
+    assert_eq!(manager.stop_reason(), None);
+}
+
+#[test]
+fn a_kernel_that_writes_a_frozen_shard_is_stopped_by_the_device_and_stops_the_manager() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let shard = seal(&manager, "one", &weights(5000));
+    let permit = manager.verify(&shard).unwrap().permit;
+    let address = permit.device_address().unwrap().as_raw();
+
+    let written = Outsider::new(&machine).write_by_kernel(address);
+
+    assert_eq!(written, CUresult::CUDA_ERROR_ILLEGAL_ADDRESS);
     let error = manager.verify(&shard).unwrap_err();
     assert!(
         matches!(error, Error::Memory(vram_alloc::Error::DeviceLost { .. })),
@@ -412,17 +431,9 @@ fn a_write_to_a_frozen_shard_is_refused_by_the_device_and_stops_the_manager() {
             .unwrap()
             .contains("the device is lost")
     );
+    assert!(permit.device_address().is_err(), "no permit outlives it");
     drop(permit);
     drop(shard);
-}
-
-/// What a kernel or a copy of somebody else in the process would do.
-fn write_from_outside(machine: &Machine, address: u64) {
-    let outsider = Outsider::new(machine);
-    assert_eq!(
-        outsider.write(address, &[0xff; 16]),
-        CUresult::CUDA_ERROR_ILLEGAL_ADDRESS
-    );
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 #![expect(non_snake_case, reason = "the names are the driver's")]
 
+use core::ptr;
+
 use vram_sys::{CUcontext, CUdevice};
 
 use super::{Out, initialised};
@@ -39,6 +41,25 @@ pub(crate) unsafe fn cuCtxPopCurrent_v2(computer: &Computer, context: *mut CUcon
     if let Ok(context) = unsafe { Out::new(context) } {
         context.set(popped.to_pointer());
     }
+    Ok(())
+}
+
+/// A null handle where no context is current to the thread.
+pub(crate) unsafe fn cuCtxGetCurrent(computer: &Computer, context: *mut CUcontext) -> Answer {
+    let state = initialised(computer)?;
+    // SAFETY: a handle may be written there, by the function's contract.
+    let context = unsafe { Out::new(context) }?;
+    let current = state.current_context();
+    context.set(current.map_or(ptr::null_mut(), Handle::to_pointer));
+    Ok(())
+}
+
+pub(crate) unsafe fn cuCtxGetDevice(computer: &Computer, device: *mut CUdevice) -> Answer {
+    let state = initialised(computer)?;
+    // SAFETY: a device may be written there, by the function's contract.
+    let device = unsafe { Out::new(device) }?;
+    let index = state.device_of_current_context()?;
+    device.set(CUdevice::try_from(index).unwrap_or(CUdevice::MAX));
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 use std::ptr;
 use std::thread;
 
-use vram_sys::CUresult;
+use vram_sys::{CUcontext, CUresult};
 
 use crate::rig::*;
 
@@ -49,6 +49,48 @@ fn contexts_stack_per_thread() {
     assert_eq!(rig.pop(), Ok(rig.context));
     assert_eq!(rig.pop(), Err(INVALID_CONTEXT));
     assert_eq!(rig.info(), Err(INVALID_CONTEXT));
+}
+
+fn current(rig: &Rig) -> Answer<CUcontext> {
+    let mut context = ptr::without_provenance_mut(1);
+    cuda!(rig, cuCtxGetCurrent(&mut context)).map(|()| context)
+}
+
+fn device(rig: &Rig) -> Answer<i32> {
+    let mut device = -1;
+    cuda!(rig, cuCtxGetDevice(&mut device)).map(|()| device)
+}
+
+#[test]
+fn the_current_context_and_its_device_are_told_apart_from_none() {
+    let rig = Rig::pair();
+    let second = rig.retain(1).unwrap();
+    assert_eq!((current(&rig), device(&rig)), (Ok(rig.context), Ok(0)));
+    rig.push(second).unwrap();
+    assert_eq!((current(&rig), device(&rig)), (Ok(second), Ok(1)));
+    rig.pop().unwrap();
+    rig.pop().unwrap();
+    assert_eq!(current(&rig), Ok(ptr::null_mut()));
+    assert_eq!(device(&rig), Err(INVALID_CONTEXT));
+}
+
+#[test]
+fn a_destroyed_context_stays_current_and_has_no_device() {
+    let rig = Rig::new();
+    release(&rig, 0).unwrap();
+    assert_eq!(current(&rig), Ok(rig.context));
+    assert_eq!(device(&rig), Err(IS_DESTROYED));
+}
+
+#[test]
+fn a_context_that_another_library_made_is_not_the_primary_one() {
+    let rig = Rig::pair();
+    rig.machine.create_context(1).unwrap();
+    let made = current(&rig).unwrap();
+    assert_eq!(device(&rig), Ok(1));
+    assert_ne!(rig.retain(1), Ok(made));
+    assert_eq!(rig.pop(), Ok(made));
+    rig.machine.create_context(2).unwrap_err();
 }
 
 #[test]

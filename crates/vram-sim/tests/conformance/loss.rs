@@ -35,21 +35,41 @@ fn reading_frozen_memory_is_fine() {
 }
 
 #[test]
-fn every_kind_of_write_to_frozen_memory_loses_the_context() {
-    let writes: [fn(&Rig, u64) -> Answer; 4] = [
+fn copies_and_fills_into_frozen_memory_are_refused_at_the_call() {
+    let writes: [fn(&Rig, u64) -> Answer; 5] = [
         |rig, to| rig.fill(to, 0xFF, 1, ptr::null_mut()),
         |rig, to| rig.upload(to, &[0xFF], ptr::null_mut()),
         |rig, to| rig.upload_pinned(to, rig.pinned(64), 1, ptr::null_mut()),
         |rig, to| rig.copy(to, rig.alloc(64).unwrap(), 1, ptr::null_mut()),
+        |rig, to| rig.fill(to, 0xFF, PAGE, rig.stream()),
     ];
     for write in writes {
-        let rig = Rig::new();
-        let mapping = frozen(&rig);
-        write(&rig, mapping.address).unwrap();
-        assert_eq!(rig.sync_context(), Err(ILLEGAL_ADDRESS));
-        assert_eq!(rig.info(), Err(ILLEGAL_ADDRESS));
-        assert_eq!(first_byte(&rig), 0x11);
+        for rig in [Rig::new(), Rig::eager()] {
+            let mapping = frozen(&rig);
+            assert_eq!(write(&rig, mapping.address), Err(INVALID_VALUE));
+            assert_eq!(rig.machine.live().queued_work, 0);
+            rig.sync_context().unwrap();
+            rig.info().unwrap();
+            assert_eq!(first_byte(&rig), 0x11);
+        }
     }
+}
+
+#[test]
+fn a_copy_that_ends_in_frozen_memory_is_refused_as_a_whole() {
+    let rig = Rig::new();
+    let start = rig.reserve(2 * PAGE).unwrap();
+    let half = start + PAGE as u64;
+    rig.map(start, PAGE, rig.create(PAGE).unwrap()).unwrap();
+    rig.map(half, PAGE, rig.create(PAGE).unwrap()).unwrap();
+    rig.protect(start, PAGE, READ_WRITE).unwrap();
+    rig.protect(half, PAGE, READ).unwrap();
+    rig.fill(half - 1, 0x22, 1, ptr::null_mut()).unwrap();
+
+    let across = rig.fill(half - 1, 0xFF, 2, ptr::null_mut());
+    assert_eq!(across, Err(INVALID_VALUE));
+    let before = rig.download(half - 1, 1, ptr::null_mut()).unwrap();
+    assert_eq!(before, [0x22]);
 }
 
 #[test]
@@ -282,10 +302,10 @@ fn unmapping_under_queued_work_is_found_out() {
 #[test]
 fn an_eager_device_tells_of_an_illegal_address_at_the_next_call() {
     let rig = Rig::eager();
-    let mapping = frozen(&rig);
-    assert_eq!(rig.fill(mapping.address, 1, 1, ptr::null_mut()), Ok(()));
-    assert_eq!(
-        rig.fill(mapping.address, 1, 1, ptr::null_mut()),
-        Err(ILLEGAL_ADDRESS)
-    );
+    let function = rig.function(rig.module(), c"vram_sha256_blocks").unwrap();
+    let data = rig.alloc(4096).unwrap();
+    let arguments = Sha256BlocksArgs::new(data, 4096, frozen(&rig).address);
+    let launch = || rig.launch(function, 1, 128, ptr::null_mut(), &arguments);
+    assert_eq!(launch(), Ok(()));
+    assert_eq!(launch(), Err(ILLEGAL_ADDRESS));
 }

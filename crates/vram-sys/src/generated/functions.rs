@@ -24,6 +24,8 @@ macro_rules! driver_functions {
                 fn cuDevicePrimaryCtxRelease_v2(dev: $crate::CUdevice);
                 fn cuCtxPushCurrent_v2(ctx: $crate::CUcontext);
                 fn cuCtxPopCurrent_v2(pctx: *mut $crate::CUcontext);
+                fn cuCtxGetCurrent(pctx: *mut $crate::CUcontext);
+                fn cuCtxGetDevice(device: *mut $crate::CUdevice);
                 fn cuCtxSynchronize();
                 fn cuMemGetInfo_v2(free: *mut usize, total: *mut usize);
                 fn cuMemGetAllocationGranularity(granularity: *mut usize, prop: *const $crate::CUmemAllocationProp, option: $crate::CUmemAllocationGranularity_flags);
