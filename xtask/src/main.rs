@@ -1,6 +1,7 @@
 //! The workspace's own tasks, run as `cargo xtask <task>`.
 
 mod bindings;
+mod gpu;
 mod kernels;
 mod model;
 mod process;
@@ -26,6 +27,8 @@ enum Task {
     Bindings(bindings::Options),
     /// Compiles the GPU kernels to the PTX that is committed.
     Kernels(kernels::Options),
+    /// Packs what runs on a GPU host, and turns what it measured into a page.
+    Gpu(gpu::Options),
     /// Fetches the real model that the end-to-end test seals.
     Model(model::Options),
 }
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Bindings(options) => bindings::run(&options),
         Task::Kernels(options) => kernels::run(&options),
+        Task::Gpu(options) => gpu::run(&options),
         Task::Model(options) => model::run(&options),
     };
     match outcome {
