@@ -121,6 +121,17 @@ impl Bench {
     }
 }
 
+impl Figure {
+    /// Judged again from the value, so that what is said follows from what is shown. A run on little
+    /// data has targets and no verdict.
+    pub(crate) fn judged(&self) -> Verdict {
+        match (self.verdict, self.target) {
+            (Verdict::NoTarget, _) | (_, None) => Verdict::NoTarget,
+            (_, Some(target)) => target.judge(self.value),
+        }
+    }
+}
+
 impl Target {
     /// How good a value is beside what it must be: 1 is just reached, more is better.
     pub(crate) fn standing(&self, value: f64) -> f64 {
@@ -130,7 +141,6 @@ impl Target {
         }
     }
 
-    /// Judged again from the value, so that what a page says follows from what it shows.
     pub(crate) fn judge(&self, value: f64) -> Verdict {
         let reaches = |bound: f64| match self.better {
             Better::Higher => value >= bound,

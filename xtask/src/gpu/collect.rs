@@ -56,6 +56,10 @@ fn collect(
     let results = Results::new(run, head)?;
 
     let folder = benchmarks.join(results.folder_name());
+    if folder.join(results::FILE).is_file() {
+        // An earlier run of that day: nothing of it stays beside this one.
+        fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    }
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let plots = plots::draw(&results)?;
     let files: Vec<&str> = raw.keys().copied().collect();

@@ -58,15 +58,15 @@ fn renewed(readme: &str, benchmarks: &Path) -> anyhow::Result<String> {
 fn block(results: &Results, page: &str) -> String {
     let bench = &results.bench;
     let mut text = format!(
-        "Measured on one {} on {}, beside what the same card can do at most:\n\n\
-         | | measured | at most | part of it |\n| --- | --- | --- | --- |\n",
+        "Measured on one {} on {}, beside what the same machine can do at most:\n\n\
+         | | measured | at most | part of it | target |\n| --- | --- | --- | --- | --- |\n",
         link_text(&results.gpu),
         results.date
     );
     for figure in shown(bench) {
         let ceiling = bench.ceiling(figure.ceiling.as_deref());
         text += &format!(
-            "| {} | {} {} | {} | {} |\n",
+            "| {} | {} {} | {} | {} | {} |\n",
             link_text(&figure.title),
             number(figure.value),
             figure.unit,
@@ -78,31 +78,44 @@ fn block(results: &Results, page: &str) -> String {
             figure
                 .of_ceiling
                 .map_or_else(String::new, |part| format!("{} %", number(part * 100.0))),
+            figure.judged().shown(),
         );
     }
-    let mut slowest_first: Vec<_> = bench
+    text += &peers(bench);
+    text + &format!(
+        "\n[All figures, targets and tests of that run]({page}), at commit {:.12}{}.\n",
+        results.commit,
+        if results.dirty { ", with changes" } else { "" },
+    )
+}
+
+/// How the figures stand to what others do, the slowest of them first.
+fn peers(bench: &Bench) -> String {
+    let mut peers: Vec<_> = bench
         .peers
         .iter()
         .filter_map(|peer| Some((peer.ratio?, peer)))
         .collect();
-    slowest_first.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-    for (ratio, peer) in slowest_first {
+    if peers.is_empty() {
+        return String::new();
+    }
+    peers.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    let mut text = "\n| the same check as others do it | measured | compared with | which is |\n\
+                    | --- | --- | --- | --- |\n"
+        .to_owned();
+    for (ratio, peer) in peers {
         let figure = bench.figure(&peer.compared_with);
         let figure = figure.map_or(peer.compared_with.as_str(), |figure| &figure.title);
         text += &format!(
-            "\n- {} times as fast ({}) as this: {}, {} {}",
-            number(ratio),
-            lower(figure),
-            lower(&peer.title),
+            "| {} | {} {} | {} | {} times as fast |\n",
+            link_text(&peer.title),
             number(peer.value),
-            peer.unit
+            peer.unit,
+            link_text(figure),
+            number(ratio),
         );
     }
-    text + &format!(
-        "\n\n[All figures, targets and tests of that run]({page}), at commit {:.12}{}.\n",
-        results.commit,
-        if results.dirty { ", with changes" } else { "" },
-    )
+    text
 }
 
 fn shown(bench: &Bench) -> Vec<&Figure> {
@@ -114,17 +127,6 @@ fn shown(bench: &Bench) -> Vec<&Figure> {
     }
     shown.truncate(LIMIT);
     shown
-}
-
-/// A title within a sentence. What begins with an abbreviation stays as it is.
-fn lower(title: &str) -> String {
-    let mut letters = title.chars();
-    match (letters.next(), letters.clone().next()) {
-        (Some(first), Some(second)) if !second.is_uppercase() => {
-            first.to_lowercase().chain(letters).collect()
-        }
-        _ => title.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -140,9 +142,14 @@ mod tests {
 
         let fresh = renewed(README, benchmarks.path()).unwrap();
 
-        assert!(fresh.contains("| Verify one large shard | 900 GB/s | 1,000 GB/s | 90 % |"));
+        assert!(
+            fresh
+                .contains("| Verify one large shard | 900 GB/s | 1,000 GB/s | 90 % | **missed** |")
+        );
         assert!(fresh.contains("(docs/benchmarks/2026-01-31-test-9000/README.md)"));
-        assert!(fresh.contains("2,000 times as fast (verify one large shard) as this: copy and"));
+        assert!(fresh.contains(
+            "| Copy and hash | 0.45 GB/s | Verify one large shard | 2,000 times as fast |"
+        ));
         assert!(fresh.starts_with("# Title\n") && fresh.ends_with("\n\nMore.\n"));
     }
 

@@ -129,7 +129,7 @@ impl Page {
     }
 
     fn headline(&mut self, results: &Results) {
-        let judged: Vec<_> = results.bench.figures.iter().map(verdict).collect();
+        let judged: Vec<_> = results.bench.figures.iter().map(Figure::judged).collect();
         let count = |wanted| judged.iter().filter(|verdict| **verdict == wanted).count();
         let (aim, must, missed) = (
             count(Verdict::Aim),
@@ -142,6 +142,34 @@ impl Page {
             judged.len(),
             count(Verdict::NoTarget),
         ));
+        self.line("");
+        for peer in &results.bench.peers {
+            if let (Some(ratio), Some(figure)) =
+                (peer.ratio, results.bench.figure(&peer.compared_with))
+            {
+                self.line(&format!(
+                    "- {}: {} {}, {} times the {} {} of: {}",
+                    link_text(&figure.title),
+                    number(figure.value),
+                    figure.unit,
+                    number(ratio),
+                    number(peer.value),
+                    peer.unit,
+                    link_text(&peer.title),
+                ));
+            }
+        }
+        for suite in &results.suites {
+            self.line(&format!("- {}: {}", suite.title, suite_summary(suite)));
+        }
+        if !results.sanitizers.is_empty() {
+            let all = results.sanitizers.len();
+            let clean = results.sanitizers.iter().filter(|found| found.is_clean());
+            self.line(&format!(
+                "- compute-sanitizer: {} of {all} tools found nothing.",
+                clean.count()
+            ));
+        }
     }
 
     fn figures(&mut self, results: &Results, plots: &[Plot]) {
@@ -171,7 +199,7 @@ impl Page {
                     format!("{word} {}", number(target.must))
                 }),
                 bound(target.map(|target| target.aim)),
-                verdict(figure).shown().to_owned(),
+                figure.judged().shown().to_owned(),
                 ceiling.map_or_else(String::new, |ceiling| ceiling.title.clone()),
                 figure
                     .of_ceiling
@@ -373,14 +401,6 @@ impl Page {
                 stage.why.clone().unwrap_or_default(),
             ]);
         }
-    }
-}
-
-/// What the page says of a figure. A run on little data has targets and no verdict.
-fn verdict(figure: &Figure) -> Verdict {
-    match (figure.verdict, figure.target) {
-        (Verdict::NoTarget, _) | (_, None) => Verdict::NoTarget,
-        (_, Some(target)) => target.judge(figure.value),
     }
 }
 

@@ -2,10 +2,10 @@
 
 use anyhow::Context as _;
 
-use super::bench::Verdict;
+use super::bench::{Figure, Verdict};
 use super::page::number;
 use super::results::Results;
-use bars::{Bar, Chart, Mark, Scale};
+use bars::{Bar, Chart, Kind, Mark, Scale};
 
 mod bars;
 
@@ -45,6 +45,14 @@ pub(crate) fn draw(results: &Results) -> anyhow::Result<Vec<Plot>> {
         .collect()
 }
 
+fn kind(figure: &Figure) -> Kind {
+    if figure.judged() == Verdict::Missed {
+        Kind::Missed
+    } else {
+        Kind::Ours
+    }
+}
+
 fn ceilings(results: &Results) -> Chart {
     let bench = &results.bench;
     let bars = bench.figures.iter().filter_map(|figure| {
@@ -68,7 +76,7 @@ fn ceilings(results: &Results) -> Chart {
             label: figure.title.clone(),
             value: part,
             text: value,
-            missed: figure.verdict == Verdict::Missed,
+            kind: kind(figure),
             marks: marks.unwrap_or_default(),
         })
     });
@@ -92,7 +100,7 @@ fn targets(results: &Results) -> Chart {
             label: figure.title.clone(),
             value: standing,
             text: format!("{} {}", number(figure.value), figure.unit),
-            missed: target.judge(figure.value) == Verdict::Missed,
+            kind: kind(figure),
             marks: vec![aim],
         })
     });
@@ -113,7 +121,12 @@ fn peers(results: &Results) -> Chart {
         if *unit.get_or_insert(&peer.unit) != &peer.unit {
             continue;
         }
-        bars.push(Bar::plain(&peer.title, peer.value, &peer.unit));
+        bars.push(Bar::plain(
+            &peer.title,
+            peer.value,
+            &peer.unit,
+            Kind::Others,
+        ));
     }
     for figure in &bench.figures {
         let compared = bench
@@ -121,7 +134,12 @@ fn peers(results: &Results) -> Chart {
             .iter()
             .any(|peer| peer.compared_with == figure.id);
         if compared && unit == Some(&figure.unit) && figure.value > 0.0 {
-            bars.push(Bar::plain(&figure.title, figure.value, &figure.unit));
+            bars.push(Bar::plain(
+                &figure.title,
+                figure.value,
+                &figure.unit,
+                kind(figure),
+            ));
         }
     }
     Chart {

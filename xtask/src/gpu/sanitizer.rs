@@ -52,9 +52,11 @@ impl Sanitizer {
         sanitizer
     }
 
-    /// Whether the tool ran to its end and found nothing.
+    /// Whether the tool ran to its end over tests that passed, and found nothing.
     pub(crate) fn is_clean(&self) -> bool {
-        self.status == Some(0) && self.errors == Some(0) && self.warnings == 0
+        let found_nothing = self.errors == Some(0) && self.warnings == 0;
+        let had_something = self.tests_passed > 0 && self.tests_failed == 0;
+        self.status == Some(0) && found_nothing && had_something
     }
 }
 
@@ -111,7 +113,8 @@ mod tests {
 
     #[test]
     fn hazards_are_errors_and_warnings() {
-        let said = "========= RACECHECK SUMMARY: 3 hazards displayed (1 error, 2 warnings)";
+        let said =
+            "test a ... ok\n========= RACECHECK SUMMARY: 3 hazards displayed (1 error, 2 warnings)";
 
         let found = parse(said, ENDED);
 
@@ -121,8 +124,18 @@ mod tests {
 
     #[test]
     fn a_run_without_a_summary_is_not_clean() {
-        assert!(!parse("========= COMPUTE-SANITIZER", ENDED).is_clean());
-        assert!(!parse("========= ERROR SUMMARY: 0 errors", "").is_clean());
+        let passed = "test kernels::a ... ok\n========= ERROR SUMMARY: 0 errors";
+
+        assert!(parse(passed, ENDED).is_clean());
+        assert!(!parse(passed, "").is_clean(), "cut short");
+        assert!(!parse("test kernels::a ... ok", ENDED).is_clean());
+    }
+
+    #[test]
+    fn a_run_without_tests_is_not_clean() {
+        let said = "running 0 tests\n========= ERROR SUMMARY: 0 errors";
+
+        assert!(!parse(said, ENDED).is_clean());
     }
 
     #[test]

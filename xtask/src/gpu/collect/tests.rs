@@ -47,6 +47,7 @@ test copies::three ... ignored, needs two devices
 ";
 
 const SANITIZER: &str = "##### sanitizer memcheck
+test kernels::one ... ok
 ========= ERROR SUMMARY: 0 errors
 ##### exit status 0 after 9 s
 ##### sanitizer initcheck

@@ -12,7 +12,7 @@ use crate::gpu::page::number;
 /// In pixels.
 const WIDTH: f64 = 960.0;
 const LABELS: f64 = 400.0;
-const VALUES: f64 = 150.0;
+const VALUES: f64 = 190.0;
 const TOP: f64 = 44.0;
 const ROW: f64 = 34.0;
 const BOTTOM: f64 = 44.0;
@@ -20,6 +20,7 @@ const BOTTOM: f64 = 44.0;
 const INK: RGBColor = RGBColor(34, 34, 34);
 const GRID: RGBColor = RGBColor(215, 215, 215);
 const REACHED: RGBColor = RGBColor(0, 114, 178);
+const OTHERS: RGBColor = RGBColor(128, 128, 128);
 const MISSED: RGBColor = RGBColor(213, 94, 0);
 
 pub(super) struct Chart {
@@ -41,8 +42,16 @@ pub(super) struct Bar {
     pub(super) value: f64,
     /// What stands at its end.
     pub(super) text: String,
-    pub(super) missed: bool,
+    pub(super) kind: Kind,
     pub(super) marks: Vec<Mark>,
+}
+
+/// What a bar stands for, which its colour shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Ours,
+    Missed,
+    Others,
 }
 
 /// A tick across a bar.
@@ -52,12 +61,12 @@ pub(super) struct Mark {
 }
 
 impl Bar {
-    pub(super) fn plain(label: &str, value: f64, unit: &str) -> Self {
+    pub(super) fn plain(label: &str, value: f64, unit: &str, kind: Kind) -> Self {
         Self {
             label: label.to_owned(),
             value,
             text: format!("{} {unit}", number(value)),
-            missed: false,
+            kind,
             marks: Vec::new(),
         }
     }
@@ -101,7 +110,11 @@ impl Bar {
         let middle = top + ROW / 2.0;
         let label = shortened(&self.label, 58);
         text(area, &label, (LABELS - 10.0, middle), 13.0, HPos::Right)?;
-        let colour = if self.missed { MISSED } else { REACHED };
+        let colour = match self.kind {
+            Kind::Ours => REACHED,
+            Kind::Missed => MISSED,
+            Kind::Others => OTHERS,
+        };
         let end = axis.x(self.value);
         let corners = [
             (pixel(LABELS), pixel(top + 8.0)),
@@ -109,19 +122,23 @@ impl Bar {
         ];
         let bar = Rectangle::new(corners, colour.filled());
         area.draw(&bar).map_err(failed)?;
-        let mut right = end;
-        for mark in &self.marks {
+        // Two marks may stand close together: their names point away from each other.
+        let sides = [(HPos::Right, -3.0), (HPos::Left, 3.0)];
+        let last = self.marks.len().saturating_sub(1);
+        for (row, mark) in self.marks.iter().enumerate() {
             let x = axis.x(mark.at);
-            right = right.max(x);
+            let [before, after] = sides;
+            let (side, gap) = if row < last { before } else { after };
             vertical(area, x, (top + 4.0, top + ROW - 4.0), INK, 2)?;
-            text(area, mark.name, (x, top + 1.0), 9.0, HPos::Center)?;
+            text(area, mark.name, (x + gap, top + 3.0), 9.0, side)?;
         }
-        let shown = if self.missed {
+        let shown = if self.kind == Kind::Missed {
             format!("{} (missed)", self.text)
         } else {
             self.text.clone()
         };
-        text(area, &shown, (right + 8.0, middle), 13.0, HPos::Left)
+        let column = WIDTH - VALUES + 14.0;
+        text(area, &shown, (column, middle), 13.0, HPos::Left)
     }
 }
 
@@ -236,7 +253,7 @@ mod tests {
     fn chart(scale: Scale, values: &[f64]) -> Chart {
         let bars = values
             .iter()
-            .map(|value| Bar::plain("A <bar>", *value, "GB/s"));
+            .map(|value| Bar::plain("A <bar>", *value, "GB/s", Kind::Ours));
         Chart {
             title: "Rates & such".to_owned(),
             scale,
