@@ -410,7 +410,12 @@ fn suite_summary(suite: &Suite) -> String {
         failed,
         left_out,
     } = suite.counts();
-    let mut summary = format!("{passed} passed, {failed} failed, {left_out} left out");
+    let mut summary = if suite.announced == 0 && suite.tests.is_empty() {
+        // An example is no test binary: what counts is how it ended.
+        "one program".to_owned()
+    } else {
+        format!("{passed} passed, {failed} failed, {left_out} left out")
+    };
     let unfinished = suite.unfinished();
     if unfinished > 0 {
         summary += &format!(", **{unfinished} not finished**");

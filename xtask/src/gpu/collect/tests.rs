@@ -44,6 +44,9 @@ test kernels::one ... ok
 test copies::two ... FAILED
 test copies::three ... ignored, needs two devices
 ##### exit status 101 after 7 s
+##### example cust_kernel on the GPU
+sealed
+##### exit status 0 after 2 s
 ";
 
 const SANITIZER: &str = "##### sanitizer memcheck
@@ -179,6 +182,7 @@ fn failed_and_ignored_tests_are_named() {
     assert!(page.contains("| copies | 0 | 1 | 1 |"));
     assert!(page.contains("- `copies::two`: **failed**"));
     assert!(page.contains("- `copies::three`: ignored needs two devices"));
+    assert!(page.contains("- example cust_kernel on the GPU: one program; 2 s."));
 }
 
 #[test]
