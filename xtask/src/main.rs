@@ -1,6 +1,7 @@
 //! The workspace's own tasks, run as `cargo xtask <task>`.
 
 mod bindings;
+mod gpu;
 mod kernels;
 mod link_stub;
 mod model;
@@ -29,6 +30,8 @@ enum Task {
     Kernels(kernels::Options),
     /// Makes the stub that the feature `cust` links against where there is no CUDA, and prints its folder.
     LinkStub(link_stub::Options),
+    /// Packs what runs on a GPU host, and turns what it measured into a page.
+    Gpu(gpu::Options),
     /// Fetches the real model that the end-to-end test seals.
     Model(model::Options),
 }
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Task::Bindings(options) => bindings::run(&options),
         Task::Kernels(options) => kernels::run(&options),
         Task::LinkStub(options) => link_stub::run(&options),
+        Task::Gpu(options) => gpu::run(&options),
         Task::Model(options) => model::run(&options),
     };
     match outcome {

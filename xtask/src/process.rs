@@ -12,13 +12,17 @@ pub(crate) fn workspace() -> PathBuf {
     manifest.parent().unwrap_or(manifest).to_path_buf()
 }
 
-/// The folder for what the tasks fetch and build; under `target`, so `cargo clean` removes it.
-pub(crate) fn scratch() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+/// The folder that cargo builds into.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(
         || workspace().join("target"),
         |folder| workspace().join(folder),
-    );
-    target.join("xtask")
+    )
+}
+
+/// The folder for what the tasks fetch and build; under `target`, so `cargo clean` removes it.
+pub(crate) fn scratch() -> PathBuf {
+    target().join("xtask")
 }
 
 /// The cargo that runs this task, to run again.

@@ -1,0 +1,44 @@
+//! `cargo xtask gpu`: what is measured and tested on a GPU host, which needs no Rust and no network.
+//!
+//! `archive` packs it here, `run.sh` in the archive runs it there, `collect` turns what came back into a
+//! page under `docs/benchmarks`, and `headline` shows the newest page's figures in the README.
+
+mod archive;
+mod bench;
+mod collect;
+mod contents;
+mod elf;
+mod headline;
+mod page;
+mod plots;
+mod profile;
+mod redact;
+mod results;
+mod run_folder;
+mod sanitizer;
+mod sections;
+mod suite;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(clap::Subcommand)]
+enum Task {
+    /// Builds and packs what runs on a GPU host: the command, tests, benchmarks and `run.sh`.
+    Archive(archive::Options),
+    /// Makes a page with plots of what `run.sh` wrote, and renews the README's figures.
+    Collect(collect::Options),
+    /// Shows the newest run's figures in the README.
+    Headline(headline::Options),
+}
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    match &options.task {
+        Task::Archive(options) => archive::run(options),
+        Task::Collect(options) => collect::run(options),
+        Task::Headline(options) => headline::run(options),
+    }
+}
