@@ -186,15 +186,20 @@ mod tests {
 
     #[test]
     fn the_ptx_of_the_kernels_is_understood() {
-        let ptx = Ptx::parse(vram_kernels::PTX).unwrap();
-        assert_eq!(
-            ptx,
-            Ptx {
-                version: 70,
-                target: 75,
-                kernels: Kernel::ALL.to_vec()
-            }
-        );
+        for image in [vram_kernels::PTX, vram_kernels::PROBES_PTX] {
+            let ptx = Ptx::parse(image).unwrap();
+            let within = Kernel::ALL
+                .into_iter()
+                .filter(|kernel| kernel.ptx() == image);
+            assert_eq!(
+                ptx,
+                Ptx {
+                    version: 70,
+                    target: 75,
+                    kernels: within.collect()
+                }
+            );
+        }
     }
 
     #[test]
