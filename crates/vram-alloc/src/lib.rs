@@ -12,6 +12,7 @@
 //! | the way from the host | [`StagingRing`] |
 //! | hashing on the device | [`Kernels`], [`Span`], [`SpanMut`], [`Stream`], [`Event`] |
 //! | what the driver says of a region | [`RegionObservation`] |
+//! | a device's limits, and how they are timed | [`Probes`], [`PinnedBuffer`], [`Stopwatch`] |
 //!
 //! ```
 //! use vram_alloc::{Allocator, AllocatorConfig, Freezing, Platform};
@@ -59,13 +60,16 @@ mod failure;
 mod kernels;
 mod memory;
 mod observation;
+mod pinned;
 mod platform;
+mod probe;
 mod properties;
 mod region;
 mod self_test;
 mod size;
 mod span;
 mod staging;
+mod stopwatch;
 mod stream;
 
 pub use allocator::{Allocator, AllocatorConfig, Capacity, Mechanism};
@@ -74,11 +78,14 @@ pub use error::{Error, Result};
 pub use kernels::{HashStart, Kernels, message_row};
 pub use memory::Freezing;
 pub use observation::{MemoryKind, RegionObservation};
+pub use pinned::PinnedBuffer;
 pub use platform::Platform;
+pub use probe::{Probes, ReadSum};
 pub use properties::DeviceProperties;
 pub use region::{DeviceAddress, FrozenRegion, OpenRegion};
 pub use self_test::SELF_TEST_SCRATCH;
 pub use size::Bytes;
 pub use span::{Span, SpanMut};
 pub use staging::{Sent, StagingBuffer, StagingRing};
+pub use stopwatch::Stopwatch;
 pub use stream::{Event, Stream};
