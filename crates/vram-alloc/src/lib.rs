@@ -73,7 +73,7 @@ mod stopwatch;
 mod stream;
 
 pub use allocator::{Allocator, AllocatorConfig, Capacity, Mechanism};
-pub use device::{Device, DeviceMemory};
+pub use device::{Device, DeviceMemory, PinnedHost};
 pub use error::{Error, Result};
 pub use kernels::{HashStart, Kernels, message_row};
 pub use memory::Freezing;
