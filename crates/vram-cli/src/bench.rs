@@ -42,7 +42,7 @@ use crate::progress::Display;
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Measure only these, with the ceilings and figures that they are held against.
-    #[arg(long, value_name = "ID", value_delimiter = ',', num_args = 1.., hide_possible_values = true)]
+    #[arg(long, value_name = "ID", value_delimiter = ',', num_args = 1..)]
     only: Vec<Id>,
     /// Measure smaller sizes, less often: in seconds, and without verdicts on what needs size.
     #[arg(long)]

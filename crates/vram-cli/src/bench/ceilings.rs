@@ -111,10 +111,9 @@ pub(super) fn link(rig: &Rig<'_>, way: Way) -> anyhow::Result<Measured> {
     Measured::new(samples.collect::<anyhow::Result<_>>()?, note)
 }
 
-/// How fast so many threads of the host hash, each its own bytes.
+/// How fast so many threads of the host hash, each going through the same bytes.
 pub(super) fn host_sha256(rig: &Rig<'_>, threads: usize) -> anyhow::Result<Measured> {
     let len = rig.scale.host_hash;
-    // All of them together bounded, however many cores there are.
     let mut bytes = vec![0; usize::try_from(len)?];
     noise(2, &mut bytes);
     let bytes = bytes.as_slice();

@@ -242,9 +242,9 @@ impl Figure {
         let value = measured.value();
         let ceiling = id.ceiling().and_then(|ceiling| results.find(ceiling));
         let ceiling = ceiling.map(Measured::value);
+        // Targets are for the full size on a GPU: there is none for anything else.
         let bounds = Bounds::of(id.target(), ceiling);
-        // Targets are for the full size on a GPU.
-        let judged = bounds.filter(|_| measured.full_size && !simulated);
+        let bounds = bounds.filter(|_| measured.full_size && !simulated);
         Self {
             id: id.name(),
             title: id.title(),
@@ -254,7 +254,7 @@ impl Figure {
             ceiling: id.ceiling().map(Id::name),
             of_ceiling: ceiling.and_then(|ceiling| part(id, measured, ceiling)),
             target: bounds,
-            verdict: judged.map_or(Verdict::NoTarget, |bounds| bounds.judge(value)),
+            verdict: bounds.map_or(Verdict::NoTarget, |bounds| bounds.judge(value)),
             note: measured.note.clone(),
         }
     }
@@ -289,5 +289,147 @@ impl Peer {
                 .filter(|ratio| ratio.is_finite()),
             note: measured.note.clone(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(better: Better, value: f64) -> Verdict {
+        let (must, aim) = match better {
+            Better::Higher => (250.0, 400.0),
+            Better::Lower => (250.0, 130.0),
+        };
+        Bounds { must, aim, better }.judge(value)
+    }
+
+    fn measured(value: f64) -> Measured {
+        Measured::new(vec![value], "at some size").unwrap()
+    }
+
+    fn figure(results: &Results, id: Id, simulated: bool) -> Figure {
+        Figure::new(id, results.find(id).unwrap(), results, simulated)
+    }
+
+    #[test]
+    fn higher_is_judged_by_its_lower_bounds() {
+        for (value, verdict) in [
+            (400.0, Verdict::Aim),
+            (399.9, Verdict::Must),
+            (250.0, Verdict::Must),
+            (249.9, Verdict::Missed),
+        ] {
+            assert_eq!(judged(Better::Higher, value), verdict, "{value}");
+        }
+    }
+
+    #[test]
+    fn lower_is_judged_by_its_upper_bounds() {
+        for (value, verdict) in [
+            (130.0, Verdict::Aim),
+            (130.1, Verdict::Must),
+            (250.0, Verdict::Must),
+            (250.1, Verdict::Missed),
+        ] {
+            assert_eq!(judged(Better::Lower, value), verdict, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_target_in_parts_of_the_ceiling_is_one_in_the_figures_unit() {
+        let mut results = Results::default();
+        results.add(Id::Sha256Registers, measured(1000.0));
+        results.add(Id::VerifyLarge, measured(950.0));
+
+        let figure = figure(&results, Id::VerifyLarge, false);
+
+        assert_eq!(figure.of_ceiling, Some(0.95));
+        assert_eq!(
+            figure.target.map(|bounds| (bounds.must, bounds.aim)),
+            Some((940.0, 980.0))
+        );
+        assert_eq!(figure.verdict, Verdict::Must);
+    }
+
+    #[test]
+    fn without_its_ceiling_a_part_of_it_is_no_target() {
+        let mut results = Results::default();
+        results.add(Id::VerifyLarge, measured(950.0));
+
+        let figure = figure(&results, Id::VerifyLarge, false);
+
+        assert_eq!((figure.target, figure.of_ceiling), (None, None));
+        assert_eq!(figure.verdict, Verdict::NoTarget);
+    }
+
+    #[test]
+    fn a_time_is_held_against_its_ceiling_as_the_rate_that_it_is() {
+        let mut results = Results::default();
+        results.add(Id::Sha256Registers, measured(1000.0));
+        // 60 GB in 75 ms are 800 GB/s.
+        results.add(Id::VerifyCard, measured(75.0).of_bytes(60_000_000_000));
+
+        let part = figure(&results, Id::VerifyCard, false).of_ceiling.unwrap();
+
+        assert!((part - 0.8).abs() < 1e-12, "{part}");
+    }
+
+    #[test]
+    fn what_is_simulated_or_smaller_has_no_target() {
+        let mut results = Results::default();
+        results.add(Id::Verify1m, measured(1.0));
+        results.add(Id::Verify64m, measured(500.0).at_full_size(false));
+
+        let simulated = figure(&results, Id::Verify1m, true);
+        let smaller = figure(&results, Id::Verify64m, false);
+
+        for figure in [simulated, smaller] {
+            assert_eq!((figure.target, figure.verdict), (None, Verdict::NoTarget));
+        }
+        let real = figure(&results, Id::Verify1m, false);
+        assert_eq!(real.verdict, Verdict::Aim);
+    }
+
+    #[test]
+    fn a_peers_ratio_is_how_many_times_the_figure_is_as_fast() {
+        let mut results = Results::default();
+        results.add(Id::EngineRust, measured(0.5));
+        let ratio = |results: &Results| {
+            let peer = results.find(Id::EngineRust).unwrap();
+            Peer::new(Id::EngineRust, peer, results).unwrap().ratio
+        };
+
+        assert_eq!(ratio(&results), None);
+        results.add(Id::VerifyLarge, measured(900.0));
+        assert_eq!(ratio(&results), Some(1800.0));
+    }
+
+    #[test]
+    fn the_document_has_the_fields_that_readers_rely_on() {
+        let mut results = Results::default();
+        results.add(Id::Sha256Registers, measured(1000.0));
+        results.add(Id::VerifyLarge, measured(950.0));
+        results.add(Id::Scratch, measured(6.0));
+        results.skip(Id::EnginePython, "no torch");
+        let figure = figure(&results, Id::VerifyLarge, false);
+        let figure = serde_json::to_value(figure).unwrap();
+        let scratch = Figure::new(Id::Scratch, &measured(6.0), &results, true);
+        let scratch = serde_json::to_value(scratch).unwrap();
+
+        assert_eq!(
+            figure,
+            serde_json::json!({
+                "id": "verify-large", "title": Id::VerifyLarge.title(),
+                "value": 950.0, "unit": "GB/s", "samples": [950.0],
+                "ceiling": "sha256-registers", "of_ceiling": 0.95,
+                "target": {"must": 940.0, "aim": 980.0, "better": "higher"},
+                "verdict": "must", "note": "at some size",
+            })
+        );
+        for absent in ["ceiling", "of_ceiling", "target"] {
+            assert!(scratch[absent].is_null(), "{absent}");
+        }
+        assert_eq!(scratch["verdict"], "no target");
     }
 }

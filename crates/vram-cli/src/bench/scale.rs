@@ -56,7 +56,7 @@ pub(super) struct Scale {
 impl Scale {
     pub(super) fn choose(room: Room, quick: bool) -> Self {
         let mut scale = Self::wanted(room.simulated, quick);
-        let host = (room.host / 2).min(room.folder / 10 * 9);
+        let host = (room.host / 2).min((room.folder / 10).saturating_mul(9));
         while scale.big > MIB
             && (scale.files_len() > host || scale.big.saturating_mul(2) > room.device_free)
         {
@@ -71,7 +71,8 @@ impl Scale {
         scale.peer = scale.peer.min(scale.big);
         scale.link = scale.link.min(scale.big);
         scale.many = scale.many.min(room.device_free / 2 / MAPPED).max(1);
-        let fit = (room.device_free / 10 * 9).checked_div(scale.big);
+        let most = (room.device_free / 10).saturating_mul(9);
+        let fit = most.checked_div(scale.big);
         scale.card_shards = scale.card_shards.min(fit.unwrap_or(1)).max(1);
         scale.memory_shards = scale.memory_shards.min(scale.card_shards);
         scale

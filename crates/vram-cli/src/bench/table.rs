@@ -98,7 +98,7 @@ fn figures(report: &Report) -> String {
             verdict.to_owned(),
         ]);
     }
-    format!("{}\n{}\n", drawn(table), conclusion(&report.figures))
+    format!("{}{}", drawn(table), conclusion(&report.figures))
 }
 
 fn conclusion(figures: &[Figure]) -> String {
@@ -115,7 +115,7 @@ fn conclusion(figures: &[Figure]) -> String {
         return String::new();
     }
     let style = if missed == 0 { GOOD } else { BAD };
-    format!("{style}{missed} targets missed{style:#}, {must} met, {aim} met as aimed for.\n")
+    format!("{style}{missed} targets missed{style:#}, {must} met, {aim} met as aimed for.\n\n")
 }
 
 fn ceilings(report: &Report) -> String {
@@ -131,23 +131,19 @@ fn ceilings(report: &Report) -> String {
 }
 
 fn peers(report: &Report) -> String {
-    let mut table = new(["Peer", "Measured", "Here it is", "What it is"]);
+    let mut table = new(["Peer", "Measured", "Here it is"]);
     for peer in &report.peers {
         let ratio = peer.ratio.map_or_else(String::new, |ratio| {
             format!("{} times as fast", digits(ratio))
         });
-        table.add_row([
-            peer.id.to_owned(),
-            quantity(peer.value, peer.unit),
-            ratio,
-            String::new(),
-        ]);
+        table.add_row([peer.id.to_owned(), quantity(peer.value, peer.unit), ratio]);
     }
     let mut text = drawn(table);
     for peer in &report.peers {
+        let compared = peer.compared_with;
         text.push_str(&format!(
-            "{:<20}{}; compared with {}\n",
-            peer.id, peer.title, peer.compared_with
+            "{:<20}{}, against {compared}\n",
+            peer.id, peer.title
         ));
     }
     text.push('\n');
