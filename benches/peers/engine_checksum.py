@@ -51,15 +51,14 @@ def main():
 
     device = torch.device("cuda", options.device)
     count = max(1, options.bytes // options.tensor_bytes)
-    elements = options.tensor_bytes // 2
-    generator = torch.Generator(device=device).manual_seed(1)
+    length = max(2, options.tensor_bytes // 2 * 2)
     tensors = {
         f"layers.{index}.weight": torch.randint(
-            -(1 << 15), 1 << 15, (elements,), dtype=torch.int16, device=device, generator=generator
+            0, 256, (length,), dtype=torch.uint8, device=device
         ).view(torch.bfloat16)
         for index in range(count)
     }
-    total = count * elements * 2
+    total = count * length
     torch.cuda.synchronize(device)
 
     samples = []
@@ -81,7 +80,7 @@ def main():
             "unit": "GB/s",
             "samples": samples,
             "bytes": total,
-            "tensor_bytes": elements * 2,
+            "tensor_bytes": length,
             "torch": torch.__version__,
             "python": sys.version.split()[0],
             "device": torch.cuda.get_device_name(device),

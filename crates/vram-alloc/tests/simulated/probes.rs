@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use sha2::block_api::compress256;
-use vram_alloc::{Error, OpenRegion, PinnedBuffer, Probes, ReadSum, Stopwatch, Stream};
+use vram_alloc::{
+    Error, OpenRegion, PinnedBuffer, Probes, ReadSum, StagingRing, Stopwatch, Stream,
+};
 
 use crate::rig::{Rig, noise, staged_leftovers, two_devices};
 
@@ -274,4 +276,23 @@ fn a_dropped_pinned_buffer_leaves_nothing() {
 
     assert_eq!(staged_leftovers(&bench.rig.machine), 0);
     assert_eq!(bench.rig.secret_pages(), 0);
+}
+
+#[test]
+fn page_locked_memory_is_counted_with_the_most_there_was() {
+    let bench = Bench::new();
+    let device = &bench.rig.device;
+    let counted = || {
+        let pinned = device.pinned_host();
+        (pinned.now.0, pinned.most.0)
+    };
+    assert_eq!(counted(), (0, 0));
+
+    let buffer = PinnedBuffer::new(device, 4096).unwrap();
+    let ring = StagingRing::new(device, 2, 8192).unwrap();
+    assert_eq!(counted(), (20_480, 20_480));
+    drop(ring);
+    assert_eq!(counted(), (4096, 20_480));
+    drop(buffer);
+    assert_eq!(counted(), (0, 20_480));
 }

@@ -25,7 +25,8 @@ pub(super) fn set(rig: &Rig<'_>) -> anyhow::Result<Measured> {
     });
     let samples = samples.collect::<anyhow::Result<_>>()?;
     let each = sized(rig.scale.each);
-    let note = format!("{FILES} files of {each} each; both digests hash each byte twice");
+    let note =
+        format!("{FILES} files of {each} each; each byte is hashed twice, so half is the most");
     Ok(Measured::new(samples, note)?.at_full_size(rig.scale.each >= 256 * MIB))
 }
 
