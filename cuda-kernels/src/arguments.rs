@@ -33,7 +33,7 @@ pub trait KernelArgs: Copy + fmt::Debug + Send + Sync + sealed::Sealed + 'static
     const KERNEL: Kernel;
 }
 
-mod sealed {
+pub(crate) mod sealed {
     pub trait Sealed {}
 }
 

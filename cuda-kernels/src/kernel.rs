@@ -4,6 +4,8 @@ use core::ffi::CStr;
 use core::mem::size_of;
 
 use crate::arguments::{Sha256BlocksArgs, Sha256MessagesArgs};
+use crate::probe::{ProbeReadArgs, ProbeRegistersArgs};
+use crate::ptx::{PROBES_PTX, PTX};
 
 /// Threads in each block of a launch: what the kernels were compiled and tuned for. A launch with
 /// more is refused by the driver.
@@ -22,18 +24,40 @@ pub enum Kernel {
     /// A thread hashes one message of any length: known-answer tests of the device's SHA-256.
     /// Takes [`Sha256MessagesArgs`].
     Sha256Messages,
+    /// Each thread compresses in its registers alone: the rate that no hashing kernel can pass.
+    /// Takes [`ProbeRegistersArgs`].
+    ProbeRegisters,
+    /// The threads read a range of memory together: the rate at which a device reads.
+    /// Takes [`ProbeReadArgs`].
+    ProbeRead,
 }
 
 impl Kernel {
     /// Every kernel, in the order of their identifiers.
-    pub const ALL: [Self; 2] = [Self::Sha256Blocks, Self::Sha256Messages];
+    pub const ALL: [Self; 4] = [
+        Self::Sha256Blocks,
+        Self::Sha256Messages,
+        Self::ProbeRegisters,
+        Self::ProbeRead,
+    ];
 
-    /// The entry's name in [`PTX`](crate::PTX): what `cuModuleGetFunction` looks up.
+    /// The PTX that the kernel is in: what `cuModuleLoadDataEx` is given.
+    #[must_use]
+    pub const fn ptx(self) -> &'static CStr {
+        match self {
+            Self::Sha256Blocks | Self::Sha256Messages => PTX,
+            Self::ProbeRegisters | Self::ProbeRead => PROBES_PTX,
+        }
+    }
+
+    /// The entry's name in [its PTX](Self::ptx): what `cuModuleGetFunction` looks up.
     #[must_use]
     pub const fn name(self) -> &'static CStr {
         match self {
             Self::Sha256Blocks => c"vram_sha256_blocks",
             Self::Sha256Messages => c"vram_sha256_messages",
+            Self::ProbeRegisters => c"vram_probe_registers",
+            Self::ProbeRead => c"vram_probe_read",
         }
     }
 
@@ -49,6 +73,8 @@ impl Kernel {
         match self {
             Self::Sha256Blocks => size_of::<Sha256BlocksArgs>(),
             Self::Sha256Messages => size_of::<Sha256MessagesArgs>(),
+            Self::ProbeRegisters => size_of::<ProbeRegistersArgs>(),
+            Self::ProbeRead => size_of::<ProbeReadArgs>(),
         }
     }
 }
@@ -110,5 +136,7 @@ mod tests {
     fn parameter_sizes_are_those_of_the_argument_structs() {
         assert_eq!(Kernel::Sha256Blocks.args_size(), 96);
         assert_eq!(Kernel::Sha256Messages.args_size(), 48);
+        assert_eq!(Kernel::ProbeRegisters.args_size(), 24);
+        assert_eq!(Kernel::ProbeRead.args_size(), 32);
     }
 }

@@ -5,16 +5,18 @@
 //! a thread a block, and hashes the digests level by level in the same way. The tree is that of Linux
 //! fs-verity (Documentation/filesystems/fsverity.rst), so the result is what `fsverity digest` prints for
 //! the file. [`Kernel::Sha256Messages`] is plain SHA-256 (FIPS 180-4) over messages of any length, for
-//! known-answer tests of the device before its measurements are believed.
+//! known-answer tests of the device before its measurements are believed. [`Kernel::ProbeRegisters`] and
+//! [`Kernel::ProbeRead`] find how fast a device can compress and read at most; they are PTX of their own, so
+//! that a process which measures nothing but weights doesn't load them.
 //!
 //! This crate holds what a launcher, a simulator and a test must agree on, and no driver call:
 //!
 //! | what | where |
 //! | --- | --- |
 //! | which kernels there are, their names | [`Kernel`] |
-//! | what each takes, by value | [`Sha256BlocksArgs`], [`Sha256MessagesArgs`], tied to their kernels by [`KernelArgs`] |
+//! | what each takes, by value | [`Sha256BlocksArgs`], [`Sha256MessagesArgs`], [`ProbeRegistersArgs`], [`ProbeReadArgs`], tied to their kernels by [`KernelArgs`] |
 //! | how each is launched | [`THREADS_PER_BLOCK`] threads a block, [`grid_for`] blocks |
-//! | the code for the driver | [`PTX`], identified by [`PTX_SHA256`] |
+//! | the code for the driver | [`PTX`], identified by [`PTX_SHA256`]; of the probes, [`PROBES_PTX`] |
 //! | the code for the CPU | module `cpu`, with the feature `cpu` |
 //!
 //! ```
@@ -42,6 +44,7 @@ mod arguments;
 #[cfg(feature = "cpu")]
 pub mod cpu;
 mod kernel;
+mod probe;
 mod ptx;
 
 pub use arguments::{
@@ -49,4 +52,5 @@ pub use arguments::{
     Sha256BlocksArgs, Sha256MessagesArgs,
 };
 pub use kernel::{Kernel, MAX_GRID, THREADS_PER_BLOCK, grid_for};
-pub use ptx::{PTX, PTX_SHA256};
+pub use probe::{PROBE_STATE_SIZE, PROBE_UNIT, ProbeReadArgs, ProbeRegistersArgs};
+pub use ptx::{PROBES_PTX, PROBES_PTX_SHA256, PTX, PTX_SHA256};

@@ -25,26 +25,51 @@ const _: () = assert!(
     "the PTX digest file does not hold one SHA-256"
 );
 
+/// The probe kernels' PTX, made and declared as [`PTX`] is.
+pub const PROBES_PTX: &CStr = match CStr::from_bytes_with_nul(
+    concat!(include_str!("../ptx/vram_probes.ptx"), "\0").as_bytes(),
+) {
+    Ok(ptx) => ptx,
+    Err(_) => c"",
+};
+
+const _: () = assert!(
+    !PROBES_PTX.is_empty(),
+    "the probes' PTX file is empty or holds a NUL"
+);
+
+/// SHA-256 of [`PROBES_PTX`], as [`PTX_SHA256`] is of [`PTX`].
+pub const PROBES_PTX_SHA256: &str = include_str!("../ptx/vram_probes.ptx.sha256").trim_ascii_end();
+
+const _: () = assert!(
+    PROBES_PTX_SHA256.len() == 64,
+    "the probes' PTX digest file does not hold one SHA-256"
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Kernel;
 
-    fn lines() -> impl Iterator<Item = &'static str> {
-        PTX.to_str().unwrap().lines()
+    const IMAGES: [(&CStr, &str); 2] = [(PTX, PTX_SHA256), (PROBES_PTX, PROBES_PTX_SHA256)];
+
+    fn lines(image: &'static CStr) -> impl Iterator<Item = &'static str> {
+        image.to_str().unwrap().lines()
     }
 
     #[test]
     fn ptx_is_declared_for_the_oldest_driver_and_chip() {
-        assert_eq!(
-            lines().find(|line| line.starts_with(".version")),
-            Some(".version 7.0")
-        );
-        assert_eq!(
-            lines().find(|line| line.starts_with(".target")),
-            Some(".target sm_75")
-        );
-        assert!(lines().any(|line| line == ".address_size 64"));
+        for (image, _) in IMAGES {
+            assert_eq!(
+                lines(image).find(|line| line.starts_with(".version")),
+                Some(".version 7.0")
+            );
+            assert_eq!(
+                lines(image).find(|line| line.starts_with(".target")),
+                Some(".target sm_75")
+            );
+            assert!(lines(image).any(|line| line == ".address_size 64"));
+        }
     }
 
     #[test]
@@ -54,38 +79,46 @@ mod tests {
             let size = kernel.args_size();
             let entry = format!(".visible .entry {name}(");
             let parameter = format!(".param .align 8 .b8 {name}_param_0[{size}]");
-            let at = lines().position(|line| line == entry).expect(name);
-            let mut following = lines().skip(at + 1).map(str::trim);
+            let mut following = lines(kernel.ptx()).skip_while(|line| *line != entry);
+            assert!(following.next().is_some(), "{name}");
+            let mut following = following.map(str::trim);
             assert_eq!(following.next(), Some(parameter.as_str()));
             assert_eq!(following.next(), Some(")"), "{name} takes one parameter");
         }
+        let entries = IMAGES.iter().flat_map(|(image, _)| lines(image));
         assert_eq!(
-            lines().filter(|line| line.contains(".entry")).count(),
+            entries.filter(|line| line.contains(".entry")).count(),
             Kernel::ALL.len()
         );
     }
 
     #[test]
     fn ptx_keeps_everything_in_registers() {
-        assert!(
-            !lines().any(|line| line.contains(".local")),
-            "a kernel uses local memory"
-        );
+        for (image, _) in IMAGES {
+            assert!(
+                !lines(image).any(|line| line.contains(".local")),
+                "a kernel uses local memory"
+            );
+        }
     }
 
     #[test]
     fn ptx_carries_no_comment_and_no_path() {
-        assert!(!lines().any(|line| line.contains("//") || line.contains(".file")));
+        for (image, _) in IMAGES {
+            assert!(!lines(image).any(|line| line.contains("//") || line.contains(".file")));
+        }
     }
 
     #[test]
     fn digest_is_that_of_the_ptx() {
-        let digest = ring::digest::digest(&ring::digest::SHA256, PTX.to_bytes());
-        let hex: String = digest
-            .as_ref()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        assert_eq!(PTX_SHA256, hex);
+        for (image, expected) in IMAGES {
+            let digest = ring::digest::digest(&ring::digest::SHA256, image.to_bytes());
+            let hex: String = digest
+                .as_ref()
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            assert_eq!(expected, hex);
+        }
     }
 }

@@ -20,8 +20,8 @@ const COMPILER: &[wheels::Pin] = &[
 ];
 const RENEW: &str = "cargo xtask kernels";
 
-/// The source, within `cuda-kernels/cuda`.
-const SOURCE: &str = "vram_kernels.cu";
+/// The sources, within `cuda-kernels/cuda` with the ending `cu`. Each gives a PTX file of its name.
+const SOURCES: &[&str] = &["vram_kernels", "vram_probes"];
 /// The oldest chips served: Turing. The driver compiles the PTX on for any later one.
 const TARGET: &str = "75";
 /// The PTX version declared, so that older drivers than the compiler's take it: the oldest one served, R525
@@ -84,28 +84,35 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let scratch = process::scratch().join("kernels");
     std::fs::create_dir_all(&scratch).with_context(|| scratch.display().to_string())?;
 
-    let compiled = compile(&toolkit, &crate_folder.join("cuda"), &scratch)?;
-    let ptx = normalise(&compiled)?;
-    let fresh = scratch.join("vram_kernels.ptx");
-    std::fs::write(&fresh, &ptx).with_context(|| fresh.display().to_string())?;
-    for chip in CHIPS {
-        assemble(&toolkit, &fresh, chip, &scratch)?;
+    let mut images = Vec::new();
+    for name in SOURCES {
+        let compiled = compile(&toolkit, &crate_folder.join("cuda"), name, &scratch)?;
+        let ptx = normalise(&compiled).with_context(|| format!("{name}.cu"))?;
+        let fresh = scratch.join(format!("{name}.ptx"));
+        std::fs::write(&fresh, &ptx).with_context(|| fresh.display().to_string())?;
+        for chip in CHIPS {
+            assemble(&toolkit, &fresh, chip, &scratch)?;
+        }
+        images.push((name, ptx));
     }
-
-    let digest = hex::encode(ring::digest::digest(&ring::digest::SHA256, ptx.as_bytes())) + "\n";
     let committed = crate_folder.join("ptx");
-    let file = |name: &str| committed.join(name);
-    process::write_or_check(&file("vram_kernels.ptx"), &ptx, options.check, RENEW)?;
-    process::write_or_check(
-        &file("vram_kernels.ptx.sha256"),
-        &digest,
-        options.check,
-        RENEW,
-    )
+    for (name, ptx) in images {
+        let digest =
+            hex::encode(ring::digest::digest(&ring::digest::SHA256, ptx.as_bytes())) + "\n";
+        let file = |ending: &str| committed.join(format!("{name}.{ending}"));
+        process::write_or_check(&file("ptx"), &ptx, options.check, RENEW)?;
+        process::write_or_check(&file("ptx.sha256"), &digest, options.check, RENEW)?;
+    }
+    Ok(())
 }
 
-/// The compiler's PTX for the kernels.
-fn compile(toolkit: &Path, source_folder: &Path, scratch: &Path) -> anyhow::Result<String> {
+/// The compiler's PTX for one source.
+fn compile(
+    toolkit: &Path,
+    source_folder: &Path,
+    name: &str,
+    scratch: &Path,
+) -> anyhow::Result<String> {
     let compiled = scratch.join("compiled.ptx");
     // Run in the source's folder, so that no checkout's path can get into the output.
     process::run(
@@ -118,7 +125,7 @@ fn compile(toolkit: &Path, source_folder: &Path, scratch: &Path) -> anyhow::Resu
             .arg(format!("-arch=compute_{TARGET}"))
             .arg("-o")
             .arg(&compiled)
-            .arg(SOURCE),
+            .arg(format!("{name}.cu")),
     )
     .context("compiling the kernels needs g++ too (Debian: apt install g++)")?;
     std::fs::read_to_string(&compiled).with_context(|| compiled.display().to_string())

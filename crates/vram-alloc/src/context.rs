@@ -19,6 +19,8 @@ pub(crate) struct Context {
     raw: CUcontext,
     lost: OnceLock<Lost>,
     release_failures: AtomicU64,
+    pinned: AtomicU64,
+    most_pinned: AtomicU64,
 }
 
 // SAFETY: a CUcontext is a handle, not memory of ours; the driver's functions take it from any
@@ -48,6 +50,8 @@ impl Context {
             raw,
             lost: OnceLock::new(),
             release_failures: AtomicU64::new(0),
+            pinned: AtomicU64::new(0),
+            most_pinned: AtomicU64::new(0),
         })
     }
 
@@ -125,6 +129,26 @@ impl Context {
     /// Releases that the driver has refused so far.
     pub(crate) fn release_failures(&self) -> u64 {
         self.release_failures.load(Ordering::Relaxed)
+    }
+
+    /// Counts host memory that was page-locked.
+    pub(crate) fn pinned(&self, bytes: usize) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let before = self.pinned.fetch_add(bytes, Ordering::Relaxed);
+        let now = before.saturating_add(bytes);
+        self.most_pinned.fetch_max(now, Ordering::Relaxed);
+    }
+
+    /// Counts host memory that isn't page-locked any more.
+    pub(crate) fn unpinned(&self, bytes: usize) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.pinned.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes page-locked now, and the most at any time.
+    pub(crate) fn pinned_bytes(&self) -> (u64, u64) {
+        let now = self.pinned.load(Ordering::Relaxed);
+        (now, self.most_pinned.load(Ordering::Relaxed))
     }
 
     pub(crate) fn is_lost(&self) -> bool {

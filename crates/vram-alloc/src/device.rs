@@ -36,6 +36,15 @@ pub struct DeviceMemory {
     pub total: Bytes,
 }
 
+/// Host memory that this crate has page-locked for a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PinnedHost {
+    /// Bytes now.
+    pub now: Bytes,
+    /// The most at any time since the device was opened.
+    pub most: Bytes,
+}
+
 impl Device {
     pub(crate) fn new(context: Arc<Context>, properties: DeviceProperties) -> Result<Self> {
         let granularity = granularity(&context)?;
@@ -88,6 +97,16 @@ impl Device {
         // SAFETY: the context is current; the call takes nothing.
         let result = unsafe { (entered.table().cuCtxSynchronize)() };
         entered.check(Function::cuCtxSynchronize, result, "waiting for the device")
+    }
+
+    /// Host memory that is page-locked for this device: staging, above all.
+    #[must_use]
+    pub fn pinned_host(&self) -> PinnedHost {
+        let (now, most) = self.context().pinned_bytes();
+        PinnedHost {
+            now: Bytes(now),
+            most: Bytes(most),
+        }
     }
 
     /// Whether the device has been seen lost. It stays so.

@@ -1,7 +1,7 @@
 //! The project's kernels on a device: loaded, tested on known answers, and launched over checked
 //! ranges.
 
-use core::ffi::c_void;
+use core::ffi::{CStr, c_void};
 use core::fmt;
 use std::sync::Arc;
 
@@ -45,8 +45,8 @@ pub struct Kernels {
 }
 
 /// A loaded module (`cuModuleLoadDataEx`).
-struct Module {
-    context: Arc<Context>,
+pub(crate) struct Module {
+    pub(crate) context: Arc<Context>,
     raw: CUmodule,
 }
 
@@ -62,7 +62,7 @@ impl Kernels {
     ///
     /// [`Error::Driver`] if the driver can't compile or load them.
     pub fn load(device: &Device) -> Result<Self> {
-        let module = Module::load(Arc::clone(device.context()))?;
+        let module = Module::load(Arc::clone(device.context()), vram_kernels::PTX)?;
         let blocks = module.function(Kernel::Sha256Blocks)?;
         let messages = module.function(Kernel::Sha256Messages)?;
         Ok(Self {
@@ -287,14 +287,14 @@ pub fn message_row(offset: u64, length: u64) -> [u8; 16] {
 }
 
 impl Module {
-    fn load(context: Arc<Context>) -> Result<Self> {
+    pub(crate) fn load(context: Arc<Context>, ptx: &'static CStr) -> Result<Self> {
         let mut raw = core::ptr::null_mut();
         let entered = context.enter()?;
         // SAFETY: PTX is NUL-terminated text with static lifetime; there are no options.
         let result = unsafe {
             (entered.table().cuModuleLoadDataEx)(
                 &raw mut raw,
-                vram_kernels::PTX.as_ptr().cast(),
+                ptx.as_ptr().cast(),
                 0,
                 core::ptr::null_mut(),
                 core::ptr::null_mut(),
@@ -305,7 +305,7 @@ impl Module {
         Ok(Self { context, raw })
     }
 
-    fn function(&self, kernel: Kernel) -> Result<CUfunction> {
+    pub(crate) fn function(&self, kernel: Kernel) -> Result<CUfunction> {
         let mut function = core::ptr::null_mut();
         let entered = self.context.enter()?;
         // SAFETY: the module is loaded, the name NUL-terminated; the driver writes one handle.

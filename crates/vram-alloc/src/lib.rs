@@ -13,6 +13,7 @@
 //! | hashing on the device | [`Kernels`], [`RowTables`], [`Span`], [`SpanMut`], [`Stream`], [`Event`] |
 //! | what the driver says of a region | [`RegionObservation`] |
 //! | kernels and buffers of the crate `cust` | the module `cust`, with the feature of that name |
+//! | a device's limits, and how they are timed | [`Probes`], [`PinnedBuffer`], [`Stopwatch`] |
 //!
 //! ```
 //! use vram_alloc::{Allocator, AllocatorConfig, Freezing, Platform};
@@ -64,6 +65,7 @@ mod memory;
 mod observation;
 mod pinned;
 mod platform;
+mod probe;
 mod properties;
 mod readback;
 mod region;
@@ -72,15 +74,18 @@ mod self_test;
 mod size;
 mod span;
 mod staging;
+mod stopwatch;
 mod stream;
 
 pub use allocator::{Allocator, AllocatorConfig, Capacity, Mechanism};
-pub use device::{Device, DeviceMemory};
+pub use device::{Device, DeviceMemory, PinnedHost};
 pub use error::{Error, Result};
 pub use kernels::{HashStart, Kernels, message_row};
 pub use memory::Freezing;
 pub use observation::{MemoryKind, RegionObservation};
+pub use pinned::PinnedBuffer;
 pub use platform::Platform;
+pub use probe::{Probes, ReadSum};
 pub use properties::DeviceProperties;
 pub use readback::Readback;
 pub use region::{DeviceAddress, FrozenRegion, OpenRegion};
@@ -89,4 +94,5 @@ pub use self_test::SELF_TEST_SCRATCH;
 pub use size::Bytes;
 pub use span::{Span, SpanMut};
 pub use staging::{Sent, StagingBuffer, StagingRing};
+pub use stopwatch::Stopwatch;
 pub use stream::{Event, Stream};

@@ -1,14 +1,11 @@
 //! Results on their way back from the device.
 
 use core::fmt;
-use std::sync::Arc;
 
-use vram_sys::Function;
-
-use crate::pinned::PinnedMemory;
+use crate::pinned::PinnedBuffer;
 use crate::size;
 use crate::span::Span;
-use crate::stream::{Event, Stream};
+use crate::stream::Stream;
 use crate::{Device, Result};
 
 /// A place in page-locked host memory that results are copied to behind the work that makes them,
@@ -33,11 +30,10 @@ use crate::{Device, Result};
 /// # }
 /// ```
 pub struct Readback {
-    memory: PinnedMemory,
+    device: Device,
+    buffer: PinnedBuffer,
     /// Bytes of the last copy that was started.
     filled: usize,
-    /// Passed once that copy is done.
-    copied: Event,
 }
 
 impl Readback {
@@ -48,16 +44,14 @@ impl Readback {
     /// [`Error::Driver`](crate::Error::Driver) if the host has no memory to pin;
     /// [`Error::DeviceLost`](crate::Error::DeviceLost).
     pub fn new(device: &Device, bytes: usize) -> Result<Self> {
-        let context = Arc::clone(device.context());
         Ok(Self {
-            copied: Event::in_context(Arc::clone(&context))?,
-            memory: PinnedMemory::new(context, bytes.max(1))?,
+            device: device.clone(),
+            buffer: PinnedBuffer::new(device, bytes.max(1))?,
             filled: 0,
         })
     }
 
-    /// Starts copying a range of device memory here, behind the work that is on the stream
-    /// (`cuMemcpyDtoHAsync`). Waits for the copy before it, if that is still under way.
+    /// Starts copying a range of device memory here, behind the work that is on the stream.
     ///
     /// # Errors
     ///
@@ -65,40 +59,12 @@ impl Readback {
     /// [`Error::Driver`](crate::Error::Driver), [`Error::DeviceLost`](crate::Error::DeviceLost). There
     /// are no bytes then.
     pub fn start(&mut self, stream: &Stream, from: Span<'_>) -> Result<()> {
-        let operation = "a read";
-        stream.same_context(self.memory.context(), operation)?;
-        stream.same_context(from.context(), operation)?;
-        let len = size::to_usize(operation, from.len())?;
-        self.copied.synchronize()?;
+        let len = size::to_usize("a read", from.len())?;
         self.filled = 0;
-        if len > self.memory.len() {
-            self.memory = PinnedMemory::new(Arc::clone(self.memory.context()), len)?;
+        if len > self.buffer.len() {
+            self.buffer = PinnedBuffer::new(&self.device, len)?;
         }
-        if len == 0 {
-            return Ok(());
-        }
-        let entered = stream.context().enter()?;
-        // SAFETY: `from` is a checked range of a living region, and the memory has `len` bytes, which
-        // nothing reads or frees before the event recorded below has passed (`bytes`, `start`, drop).
-        let result = unsafe {
-            (entered.table().cuMemcpyDtoHAsync_v2)(
-                self.memory.start().cast(),
-                from.address(),
-                len,
-                stream.raw(),
-            )
-        };
-        entered.check(
-            Function::cuMemcpyDtoHAsync_v2,
-            result,
-            "copying from the device",
-        )?;
-        drop(entered);
-        stream.record(&self.copied).or_else(|error| {
-            // Without the mark, only the stream itself can tell when the copy is done.
-            stream.settle()?;
-            Err(error)
-        })?;
+        self.buffer.download(stream, from)?;
         self.filled = len;
         Ok(())
     }
@@ -109,25 +75,15 @@ impl Readback {
     ///
     /// [`Error::DeviceLost`](crate::Error::DeviceLost) if the work before the copy ended the context.
     pub fn bytes(&mut self) -> Result<&[u8]> {
-        self.copied.synchronize()?;
-        Ok(self.memory.bytes().get(..self.filled).unwrap_or_default())
-    }
-}
-
-impl Drop for Readback {
-    fn drop(&mut self) {
-        // A single refusal may pass: memory that is being copied to should not be freed.
-        let copied = self.copied.synchronize();
-        if let Err(error) = copied.or_else(|_| self.copied.synchronize()) {
-            tracing::warn!(%error, "a readback is given back without waiting for its copy");
-        }
+        let filled = self.filled;
+        Ok(self.buffer.bytes()?.get(..filled).unwrap_or_default())
     }
 }
 
 impl fmt::Debug for Readback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Readback")
-            .field("room", &self.memory.len())
+            .field("room", &self.buffer.len())
             .finish_non_exhaustive()
     }
 }

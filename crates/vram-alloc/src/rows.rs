@@ -1,12 +1,10 @@
 //! Tables of many pieces of data, which one launch hashes together.
 
 use core::fmt;
-use std::sync::Arc;
 
 use vram_kernels::Row;
-use vram_sys::Function;
 
-use crate::pinned::PinnedMemory;
+use crate::pinned::PinnedBuffer;
 use crate::region::OpenRegion;
 use crate::size;
 use crate::span::Span;
@@ -24,9 +22,9 @@ pub struct RowTables {
     rows: u64,
 }
 
-/// The host's copy of a table.
+/// A table, filled on the host and copied to the device in the stream's order.
 struct Table {
-    memory: PinnedMemory,
+    host: PinnedBuffer,
     /// Passed once the last launch over the table is done.
     used: Event,
 }
@@ -41,12 +39,12 @@ impl RowTables {
         let (count, rows) = (tables.max(1), rows.max(1));
         let bytes = rows.saturating_mul(ROW);
         let device = allocator.allocate_scratch(bytes.saturating_mul(count))?;
-        let context = allocator.device().context();
+        let on = allocator.device();
         let table = |_| -> Result<Table> {
             let len = size::to_usize("a table", bytes)?;
             Ok(Table {
-                memory: PinnedMemory::new(Arc::clone(context), len)?,
-                used: Event::in_context(Arc::clone(context))?,
+                host: PinnedBuffer::new(on, len)?,
+                used: Event::new(on)?,
             })
         };
         let tables = (0..count).map(table).collect::<Result<Vec<_>>>()?;
@@ -63,15 +61,10 @@ impl RowTables {
         self.rows
     }
 
-    /// Fills a table, in the stream's order, and gives its device address.
-    ///
-    /// Waits for the last launch over the same table, which reads what is overwritten here. The caller
-    /// [marks](Self::launched) the launch that it makes.
+    /// Fills a table, in the stream's order and behind the last launch over it, and gives its device
+    /// address. The caller [marks](Self::launched) the launch that it makes.
     pub(crate) fn fill(&mut self, stream: &Stream, index: usize, rows: &[Span<'_>]) -> Result<u64> {
-        let operation = "filling a table";
-        stream.same_context(self.device.device().context(), operation)?;
         let count = size::len_u64(rows);
-        let last = size::len_u64(&self.tables).saturating_sub(1);
         if count > self.rows {
             return Err(Error::BadSetting {
                 setting: "the number of rows",
@@ -79,19 +72,13 @@ impl RowTables {
                 expected: "what a table has room for",
             });
         }
+        let place = u64::try_from(index).unwrap_or(u64::MAX);
         let table = self.tables.get_mut(index).ok_or(Error::BadSetting {
             setting: "the table's index",
-            value: u64::try_from(index).unwrap_or(u64::MAX),
+            value: place,
             expected: "one of the tables, counted from 0",
         })?;
-        table.used.synchronize()?;
-        let place = u64::try_from(index).unwrap_or(last).min(last);
-        let offset = place.saturating_mul(self.rows).saturating_mul(ROW);
-        let to = self
-            .device
-            .span_mut(offset, count.saturating_mul(ROW))?
-            .address();
-        let (slots, _) = table.memory.bytes_mut().as_chunks_mut::<16>();
+        let (slots, _) = table.host.bytes_mut()?.as_chunks_mut::<16>();
         for (slot, span) in slots.iter_mut().zip(rows) {
             let row = Row {
                 address: span.address(),
@@ -99,24 +86,11 @@ impl RowTables {
             };
             *slot = row.to_bytes();
         }
-        let len = size::to_usize(operation, count.saturating_mul(ROW))?;
-        let entered = stream.context().enter()?;
-        // SAFETY: both ranges have `len` bytes, as was checked above. The source stays as it is until the
-        // event of the launch has passed: it is written or freed only after that.
-        let result = unsafe {
-            (entered.table().cuMemcpyHtoDAsync_v2)(
-                to,
-                table.memory.start().cast_const().cast(),
-                len,
-                stream.raw(),
-            )
-        };
-        entered.check(
-            Function::cuMemcpyHtoDAsync_v2,
-            result,
-            "copying to the device",
-        )?;
-        Ok(to)
+        let offset = place.saturating_mul(self.rows).saturating_mul(ROW);
+        let mut on_device = self.device.span_mut(offset, count.saturating_mul(ROW))?;
+        stream.wait_for(&table.used)?;
+        table.host.upload(stream, &mut on_device)?;
+        Ok(on_device.address())
     }
 
     /// Marks the launch over a table, on its stream.
@@ -125,19 +99,10 @@ impl RowTables {
             return stream.settle();
         };
         stream.record(&table.used).or_else(|error| {
-            // Without the mark, only the stream itself can tell when the table is free again.
+            // Without the mark, only the stream itself can tell when the table may be filled again.
             stream.settle()?;
             Err(error)
         })
-    }
-}
-
-impl Drop for Table {
-    fn drop(&mut self) {
-        let used = self.used.synchronize();
-        if let Err(error) = used.or_else(|_| self.used.synchronize()) {
-            tracing::warn!(%error, "a table is given back without waiting for its launch");
-        }
     }
 }
 

@@ -272,6 +272,7 @@ impl Buffer {
         // SAFETY: the driver gave `len` writable bytes there. Zeroing also initialises them, which
         // every slice made of them relies on.
         unsafe { memory.as_ptr().write_bytes(0, len) };
+        context.pinned(len);
         Ok(Self {
             context,
             memory,
@@ -321,6 +322,9 @@ impl Drop for Buffer {
             let result = unsafe { (entered.table().cuMemFreeHost)(self.memory.as_ptr().cast()) };
             entered.check(Function::cuMemFreeHost, result, "unpinning host memory")
         });
+        if released.is_ok() {
+            self.context.unpinned(self.len);
+        }
         if let Err(error) = released {
             self.context.release_failed("pinned host memory", &error);
         }

@@ -17,6 +17,22 @@ pub(crate) struct DeviceOptions {
     pub(crate) origin: OriginOptions,
 }
 
+impl DeviceOptions {
+    /// The arguments that make a child process choose the same, once it is known whether that was a
+    /// simulation.
+    pub(crate) fn for_child(&self, simulated: bool) -> Vec<String> {
+        let origin = if simulated {
+            let kind = self.origin.simulated.unwrap_or(Kind::H100);
+            let kind = kind.to_possible_value();
+            let name = kind.as_ref().map_or("h100", |kind| kind.get_name());
+            format!("--simulated={name}")
+        } else {
+            "--gpu".to_owned()
+        };
+        vec!["--device".to_owned(), self.device.to_string(), origin]
+    }
+}
+
 /// The choice between a GPU and the simulation.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct OriginOptions {

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 
 use vram_kernels::{
-    BLOCK_SIZE, DIGEST_SIZE, Kernel, Message, Row, Sha256BlocksArgs, Sha256MessagesArgs, cpu,
+    BLOCK_SIZE, DIGEST_SIZE, Kernel, Message, PROBE_STATE_SIZE, PROBE_UNIT, ProbeReadArgs,
+    ProbeRegistersArgs, Row, Sha256BlocksArgs, Sha256MessagesArgs, cpu,
 };
 use vram_sys::CUresult;
 
@@ -94,6 +95,27 @@ impl Launch {
                         ),
                     ],
                     writes: vec![(digests, messages.saturating_mul(DIGEST_SIZE))],
+                }
+            }
+            Kernel::ProbeRegisters => {
+                let threads = self.argument(offset_of!(ProbeRegistersArgs, threads));
+                let states = self.argument(offset_of!(ProbeRegistersArgs, states));
+                let threads = threads.min(self.threads());
+                Reach {
+                    reads: Vec::new(),
+                    writes: vec![(states, threads.saturating_mul(PROBE_STATE_SIZE))],
+                }
+            }
+            Kernel::ProbeRead => {
+                let threads = self.argument(offset_of!(ProbeReadArgs, threads));
+                let sums = self.argument(offset_of!(ProbeReadArgs, sums));
+                let threads = threads.min(self.threads());
+                Reach {
+                    reads: vec![(
+                        self.argument(offset_of!(ProbeReadArgs, data)),
+                        self.argument(offset_of!(ProbeReadArgs, data_len)),
+                    )],
+                    writes: vec![(sums, threads.saturating_mul(PROBE_UNIT))],
                 }
             }
             _ => Reach::default(),

@@ -63,13 +63,17 @@ impl Ptx {
         });
         let target = after(".target")
             .and_then(|word| word.trim_end_matches(',').strip_prefix("sm_")?.parse().ok());
-        let is_entry = |name: &str| {
-            words().zip(words().skip(1)).any(|(directive, word)| {
-                let named = word.split('(').next();
-                directive == ".entry" && named == Some(name)
-            })
+        let mut entries = Vec::new();
+        let mut rest = words();
+        while let Some(word) = rest.next() {
+            if word == ".entry" {
+                entries.extend(rest.next().and_then(|name| name.split('(').next()));
+            }
+        }
+        let has = |kernel: &Kernel| {
+            let name = kernel.name().to_str();
+            name.is_ok_and(|name| entries.contains(&name))
         };
-        let has = |kernel: &Kernel| kernel.name().to_str().is_ok_and(is_entry);
         let kernels: Vec<Kernel> = Kernel::ALL.into_iter().filter(has).collect();
         match (version, target) {
             (Some(version), Some(target)) if !kernels.is_empty() => Ok(Self {
@@ -186,15 +190,20 @@ mod tests {
 
     #[test]
     fn the_ptx_of_the_kernels_is_understood() {
-        let ptx = Ptx::parse(vram_kernels::PTX).unwrap();
-        assert_eq!(
-            ptx,
-            Ptx {
-                version: 70,
-                target: 75,
-                kernels: Kernel::ALL.to_vec()
-            }
-        );
+        for image in [vram_kernels::PTX, vram_kernels::PROBES_PTX] {
+            let ptx = Ptx::parse(image).unwrap();
+            let within = Kernel::ALL
+                .into_iter()
+                .filter(|kernel| kernel.ptx() == image);
+            assert_eq!(
+                ptx,
+                Ptx {
+                    version: 70,
+                    target: 75,
+                    kernels: within.collect()
+                }
+            );
+        }
     }
 
     #[test]

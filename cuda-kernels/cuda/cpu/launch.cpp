@@ -1,13 +1,14 @@
 // Launches of the kernels on the CPU: the kernel source itself, one thread of the grid after the other.
 
 #include "../vram_kernels.cu"
+#include "../vram_probes.cu"
 #include "guard.h"
 
 namespace vram_cpu {
 namespace {
 
 // The kernels, numbered as the Rust side does.
-enum KernelId : uint32_t { SHA256_BLOCKS = 0, SHA256_MESSAGES = 1 };
+enum KernelId : uint32_t { SHA256_BLOCKS = 0, SHA256_MESSAGES = 1, PROBE_REGISTERS = 100, PROBE_READ = 101 };
 
 struct Launch {
     uint32_t kernel;
@@ -39,6 +40,12 @@ void run(void *context) {
             break;
         case SHA256_MESSAGES:
             run_blocks(launch, vram_sha256_messages);
+            break;
+        case PROBE_REGISTERS:
+            run_blocks(launch, vram_probe_registers);
+            break;
+        case PROBE_READ:
+            run_blocks(launch, vram_probe_read);
             break;
     }
 }

@@ -9,5 +9,6 @@ mod blocks;
 mod faults;
 mod memory;
 mod messages;
+mod probes;
 mod reference;
 mod tree;

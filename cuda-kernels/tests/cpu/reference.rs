@@ -45,23 +45,31 @@ pub(crate) fn salt_block(salt: &[u8]) -> [u8; 64] {
 
 /// SHA-256's state after one 64-byte block.
 pub(crate) fn state_after(block: &[u8; 64]) -> [u32; 8] {
-    let primes: Vec<u32> = (2_u32..312)
-        .filter(|n| (2..*n).all(|divisor| n % divisor != 0))
-        .take(64)
-        .collect();
-    let k: Vec<u32> = primes
-        .iter()
-        .map(|prime| root_fraction(*prime, 3))
-        .collect();
-    let initial: Vec<u32> = primes[..8]
-        .iter()
-        .map(|prime| root_fraction(*prime, 2))
-        .collect();
-
-    let mut w: Vec<u32> = block
+    let words: Vec<u32> = block
         .chunks(4)
         .map(|word| u32::from_be_bytes(word.try_into().unwrap()))
         .collect();
+    let mut state: [u32; 8] = primes()
+        .take(8)
+        .map(|prime| root_fraction(prime, 2))
+        .collect::<Vec<u32>>()
+        .try_into()
+        .unwrap();
+    compress(&mut state, &words);
+    state
+}
+
+fn primes() -> impl Iterator<Item = u32> {
+    (2_u32..).filter(|n| (2..*n).all(|divisor| n % divisor != 0))
+}
+
+/// One compression of a message of 16 words. Returns the schedule of 64.
+pub(crate) fn compress(state: &mut [u32; 8], message: &[u32]) -> Vec<u32> {
+    static K: std::sync::LazyLock<Vec<u32>> = std::sync::LazyLock::new(|| {
+        let primes = primes().take(64);
+        primes.map(|prime| root_fraction(prime, 3)).collect()
+    });
+    let mut w = message.to_vec();
     for t in 16..64 {
         let s0 = w[t - 15].rotate_right(7) ^ w[t - 15].rotate_right(18) ^ (w[t - 15] >> 3);
         let s1 = w[t - 2].rotate_right(17) ^ w[t - 2].rotate_right(19) ^ (w[t - 2] >> 10);
@@ -71,7 +79,7 @@ pub(crate) fn state_after(block: &[u8; 64]) -> [u32; 8] {
                 .wrapping_add(w[t - 16]),
         );
     }
-    let mut v: [u32; 8] = initial.clone().try_into().unwrap();
+    let mut v = *state;
     for t in 0..64 {
         let [a, b, c, d, e, f, g, h] = v;
         let sum1 = e.rotate_right(6) ^ e.rotate_right(11) ^ e.rotate_right(25);
@@ -79,12 +87,15 @@ pub(crate) fn state_after(block: &[u8; 64]) -> [u32; 8] {
         let t1 = h
             .wrapping_add(sum1)
             .wrapping_add((e & f) ^ (!e & g))
-            .wrapping_add(k[t])
+            .wrapping_add(K[t])
             .wrapping_add(w[t]);
         let t2 = sum0.wrapping_add((a & b) ^ (a & c) ^ (b & c));
         v = [t1.wrapping_add(t2), a, b, c, d.wrapping_add(t1), e, f, g];
     }
-    std::array::from_fn(|i| v[i].wrapping_add(initial[i]))
+    for (word, change) in state.iter_mut().zip(v) {
+        *word = word.wrapping_add(change);
+    }
+    w
 }
 
 /// The first 32 bits of the fraction of a number's square or cube root, by bisection.

@@ -16,6 +16,7 @@ mod freezing;
 mod kernels;
 mod loss;
 mod privacy;
+mod probes;
 mod raw;
 mod releasing;
 mod rig;

@@ -6,8 +6,9 @@
 //! and no byte of the secret is anywhere.
 
 use vram_alloc::{
-    Allocator, AllocatorConfig, Device, Error, Event, HashStart, Kernels, Mechanism, Platform,
-    Readback, RowTables, SELF_TEST_SCRATCH, StagingRing, Stream,
+    Allocator, AllocatorConfig, Device, Error, Event, HashStart, Kernels, Mechanism, PinnedBuffer,
+    Platform, Probes, ReadSum, Readback, RowTables, SELF_TEST_SCRATCH, StagingRing, Stopwatch,
+    Stream,
 };
 use vram_sim::{Call, DeviceModel, Execution, Live, Machine};
 use vram_sys::{CUresult, Function};
@@ -16,7 +17,7 @@ use crate::raw::Raw;
 use crate::rig::{PAGE, SECRET, secret};
 
 /// Page-locked memory that the machine has: what the path needs, to the page.
-const PINNABLE: usize = 4 * 4096;
+const PINNABLE: usize = 5 * 4096;
 
 const INVALID: CUresult = CUresult::CUDA_ERROR_INVALID_VALUE;
 const OUT_OF_MEMORY: CUresult = CUresult::CUDA_ERROR_OUT_OF_MEMORY;
@@ -113,11 +114,27 @@ fn path(machine: &Machine, mechanism: Mechanism, kept: &mut Kept) -> Result<(), 
     kernels.hash_rows(&stream, &mut tables, 0, &pieces, 1, start, &mut digests)?;
     readback.start(&stream, output.span(0, 64)?)?;
     assert!(readback.bytes()? == &measured[..64]);
+    part("probing");
+    let probes = Probes::load(&device)?;
+    let mut watch = Stopwatch::new(&device)?;
+    let mut pinned = PinnedBuffer::new(&device, 4096)?;
+    watch.start(&stream)?;
+    probes.compress(&stream, 1, &mut output.span_mut(0, 64)?)?;
+    probes.read(&stream, frozen.span(0, 9000)?, &mut output.span_mut(0, 64)?)?;
+    pinned.download(&stream, frozen.span(0, 4096)?)?;
+    pinned.upload(&stream, &mut input.span_mut(0, 4096)?)?;
+    watch.stop(&stream)?;
+    watch.elapsed()?;
+    assert!(pinned.bytes()? == &bytes[..4096]);
+    let mut sums = [0; 64];
+    output.read_back(0, &mut sums)?;
+    assert_eq!(ReadSum::of_sums(&sums), ReadSum::of_data(&bytes));
     part("wiping");
     let open = frozen.wipe()?;
     part("dropping");
     drop((open, ring, kernels, stream, event, input, output));
     drop((tables, readback));
+    drop((probes, watch, pinned));
     part("closing");
     Ok(())
 }
@@ -375,7 +392,7 @@ fn the_sweep_reaches_every_function_that_the_crate_calls() {
         .collect();
     called.sort_unstable();
     called.dedup();
-    // In the table for others: managed and mapped memory for tests, timing for benchmarks.
+    // In the table for others: managed and mapped memory, and copies on the device, for tests.
     let unused = [
         // Joining starts from a context that its caller made current: `devices` refuses its calls.
         Function::cuCtxGetCurrent,
@@ -388,7 +405,6 @@ fn the_sweep_reaches_every_function_that_the_crate_calls() {
         Function::cuMemHostUnregister,
         Function::cuMemAllocManaged,
         Function::cuMemcpyDtoDAsync_v2,
-        Function::cuEventElapsedTime,
         Function::cuFuncGetAttribute,
     ];
     for function in Function::ALL {

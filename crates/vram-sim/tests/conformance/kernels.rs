@@ -359,8 +359,8 @@ fn modules_and_functions_are_of_one_context() {
 #[test]
 fn every_kernel_has_a_name_here() {
     let rig = Rig::new();
-    let module = rig.module();
     for kernel in Kernel::ALL {
+        let module = rig.load(kernel.ptx()).unwrap();
         rig.function(module, kernel.name()).unwrap();
     }
 }

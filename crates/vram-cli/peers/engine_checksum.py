@@ -1,0 +1,1 @@
+../../../benches/peers/engine_checksum.py
