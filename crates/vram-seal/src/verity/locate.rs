@@ -51,7 +51,7 @@ impl LeafPrint {
 ///
 /// They only pin down in which block of a group a change lies; that there is one, the group hashes
 /// say, all 32 bytes of them. A changed block keeps its print once in four thousand million times.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct LeafPrints(Vec<LeafPrint>);
 
 impl LeafPrints {
@@ -81,12 +81,17 @@ impl fmt::Debug for LeafPrints {
 /// The prints of leaf hashes in file order, for leaves that a device hashed.
 impl FromIterator<BlockHash> for LeafPrints {
     fn from_iter<I: IntoIterator<Item = BlockHash>>(leaves: I) -> Self {
-        Self(
-            leaves
-                .into_iter()
-                .map(|leaf| LeafPrint::of(&leaf))
-                .collect(),
-        )
+        let mut prints = Self::default();
+        prints.extend(leaves);
+        prints
+    }
+}
+
+/// The prints of the leaf hashes that come next in file order.
+impl Extend<BlockHash> for LeafPrints {
+    fn extend<I: IntoIterator<Item = BlockHash>>(&mut self, leaves: I) {
+        let prints = leaves.into_iter().map(|leaf| LeafPrint::of(&leaf));
+        self.0.extend(prints);
     }
 }
 
