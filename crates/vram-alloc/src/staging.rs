@@ -76,6 +76,23 @@ impl StagingRing {
     /// [`Error::BadSetting`] for less than 2 buffers or empty ones; [`Error::Driver`] if the host
     /// has no memory to pin.
     pub fn new(device: &Device, buffers: usize, len: usize) -> Result<Self> {
+        let mut ring = Self::growing(device, buffers, len)?;
+        for _ in 0..buffers {
+            let buffer = ring.pin()?;
+            ring.idle.push_back(buffer);
+        }
+        Ok(ring)
+    }
+
+    /// A ring of at most `buffers` pinned buffers of `len` bytes each, none of which is pinned yet.
+    ///
+    /// [`acquire`](Self::acquire) pins one when all that there are are out or being copied. Where
+    /// copies are faster than what fills the buffers, or all fits in one, the ring stays small.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), but that memory is pinned later.
+    pub fn growing(device: &Device, buffers: usize, len: usize) -> Result<Self> {
         if buffers < 2 {
             let value = u64::try_from(buffers).unwrap_or(u64::MAX);
             let expected = "2 or more, so that one is filled while another is copied";
@@ -94,18 +111,13 @@ impl StagingRing {
             });
         }
         let stream = Stream::new(device)?;
-        let mut ring = Self {
+        Ok(Self {
             idle: VecDeque::with_capacity(buffers),
             buffers,
             buffer_len: len,
             membership: Arc::new(()),
             stream,
-        };
-        for _ in 0..buffers {
-            let buffer = ring.pin()?;
-            ring.idle.push_back(buffer);
-        }
-        Ok(ring)
+        })
     }
 
     /// Bytes in each buffer.
@@ -114,10 +126,10 @@ impl StagingRing {
         self.buffer_len
     }
 
-    /// Bytes pinned in all.
+    /// Bytes pinned in all, in buffers that are out too.
     #[must_use]
-    pub const fn pinned(&self) -> usize {
-        self.buffers.saturating_mul(self.buffer_len)
+    pub fn pinned(&self) -> usize {
+        self.existing().saturating_mul(self.buffer_len)
     }
 
     /// The stream that the copies are on.
@@ -132,10 +144,7 @@ impl StagingRing {
     ///
     /// [`Error::BadSetting`] if all buffers are out; [`Error::Driver`], [`Error::DeviceLost`].
     pub fn acquire(&mut self) -> Result<StagingBuffer> {
-        let mut buffer = match self.idle.pop_front() {
-            Some(buffer) => buffer,
-            None => self.replace_dropped()?,
-        };
+        let mut buffer = self.next()?;
         if let Err(error) = buffer.copied.synchronize() {
             self.idle.push_back(buffer);
             return Err(error);
@@ -169,6 +178,12 @@ impl StagingRing {
         }
     }
 
+    /// Returns a buffer that is not sent after all. What was filled into it is wiped with the rest.
+    pub fn put_back(&mut self, unsent: StagingBuffer) {
+        // Nothing is being copied out of it: the next to be filled.
+        self.idle.push_front(unsent.buffer);
+    }
+
     /// Returns a buffer whose bytes nobody reads any more. Its copy may still be under way.
     pub fn give_back(&mut self, sent: Sent) {
         self.idle.push_back(sent.buffer);
@@ -194,18 +209,52 @@ impl StagingRing {
         drained
     }
 
-    /// A new buffer for one that was dropped rather than given back, as happens when the reader that
-    /// was to fill it fails: a ring that outlives failures must not run dry.
-    fn replace_dropped(&self) -> Result<Buffer> {
-        // The ring's own share, and one for each buffer.
-        if Arc::strong_count(&self.membership) > self.buffers {
-            return Err(Error::BadSetting {
-                setting: "the number of buffers held at a time",
-                value: u64::try_from(self.buffers).unwrap_or(u64::MAX),
-                expected: "less than the ring has; give one back first",
-            });
+    /// The buffer sent longest ago, or a new one where that is still being copied and the ring has
+    /// not grown to its full size.
+    fn next(&mut self) -> Result<Buffer> {
+        let may_grow = self.existing() < self.buffers;
+        let Some(oldest) = self.idle.pop_front() else {
+            return if may_grow {
+                self.pin()
+            } else {
+                Err(self.all_out())
+            };
+        };
+        if !may_grow {
+            return Ok(oldest);
         }
-        self.pin()
+        let grown = match oldest.copied.is_done() {
+            // A host that has no more to pin is no reason to fail: the copy will be done.
+            Ok(false) => self.pin().ok(),
+            Ok(true) => None,
+            Err(error) => {
+                self.idle.push_front(oldest);
+                return Err(error);
+            }
+        };
+        match grown {
+            Some(buffer) => {
+                self.idle.push_front(oldest);
+                Ok(buffer)
+            }
+            None => Ok(oldest),
+        }
+    }
+
+    /// Buffers that exist, wherever they are. One that was dropped rather than given back, as happens
+    /// when the reader that was to fill it fails, is none: a ring that outlives failures must not run
+    /// dry.
+    fn existing(&self) -> usize {
+        // One share is the ring's own.
+        Arc::strong_count(&self.membership).saturating_sub(1)
+    }
+
+    fn all_out(&self) -> Error {
+        Error::BadSetting {
+            setting: "the number of buffers held at a time",
+            value: u64::try_from(self.buffers).unwrap_or(u64::MAX),
+            expected: "less than the ring has; give one back first",
+        }
     }
 
     fn pin(&self) -> Result<Buffer> {

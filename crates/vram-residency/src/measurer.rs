@@ -1,7 +1,7 @@
 //! Measuring a region where it lies: the fs-verity tree, computed on the device.
 
 use vram_alloc::{Allocator, FrozenRegion, HashStart, Kernels, OpenRegion, Stream};
-use vram_seal::verity::{self, GroupIndex};
+use vram_seal::verity::{self, GroupIndex, LeafPrints};
 use vram_seal::{BlockHash, InitialState, Salt, VerityMeasurement};
 
 use crate::Result;
@@ -140,6 +140,26 @@ impl Measurer {
             .hash_blocks(&self.stream, data, first, start, &mut hashes)?;
         self.stream.synchronize()?;
         read_hashes(&self.leaves, count)
+    }
+
+    /// As [`measure`](Self::measure), with the prints of the leaf hashes, for a region that the host
+    /// has hashed nothing of.
+    pub(crate) fn measure_with_prints(
+        &mut self,
+        region: &FrozenRegion,
+        salt: &Salt,
+        progress: &dyn Progress,
+    ) -> Result<(VerityMeasurement, LeafPrints)> {
+        let start = hash_start(salt.initial_state());
+        let total = verity::Shape::new(region.len()).leaves();
+        let mut prints = LeafPrints::default();
+        let mut first = 0;
+        while first < total {
+            let window = total.saturating_sub(first).min(LEAVES);
+            prints.extend(self.hash_leaves(region, first, window, start)?);
+            first = first.saturating_add(window);
+        }
+        Ok((self.measure(region, salt, progress)?, prints))
     }
 }
 
