@@ -227,3 +227,64 @@ pub(crate) fn failed(path: &Path, doing: &'static str, source: std::io::Error) -
         source,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A model whose header is so long that it reaches into a second group.
+    fn long_header() -> Vec<u8> {
+        let header = r#"{"w":{"dtype":"U8","shape":[600000],"data_offsets":[0,600000]}}"#;
+        let mut file = 700_000_u64.to_le_bytes().to_vec();
+        file.extend_from_slice(header.as_bytes());
+        file.resize(700_008, b' ');
+        file.resize(1_300_008, 7);
+        file
+    }
+
+    #[test]
+    fn a_header_is_held_to_what_was_parsed_group_by_group() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let bytes = long_header();
+        std::fs::write(&path, &bytes).unwrap();
+        let mut file = OpenFile::open(path).unwrap();
+        file.read_header().unwrap();
+
+        let groups = |bytes: &[u8]| -> Vec<bool> {
+            let offsets = (0..).step_by(GROUP_SIZE);
+            let pieces = offsets.zip(bytes.chunks(GROUP_SIZE));
+            pieces
+                .map(|(offset, piece)| file.header_holds(offset, piece))
+                .collect()
+        };
+        assert_eq!(groups(&bytes), [true; 3]);
+        assert!(file.header_holds(0, &bytes), "in one piece");
+        for (at, expected) in [
+            (0, [false, true, true]),
+            (GROUP_SIZE - 1, [false, true, true]),
+            (GROUP_SIZE, [true, false, true]),
+            (700_007, [true, false, true]),
+            // What follows the header is the digests' to judge.
+            (700_008, [true, true, true]),
+            (1_300_000, [true, true, true]),
+        ] {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            assert_eq!(groups(&changed), expected, "byte {at}");
+            let held = file.header_holds(0, &changed);
+            assert_eq!(held, expected == [true; 3], "byte {at}, in one piece");
+        }
+    }
+
+    #[test]
+    fn bytes_without_a_table_have_no_header_to_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.bin");
+        std::fs::write(&path, b"bytes").unwrap();
+        let mut file = OpenFile::open(path).unwrap();
+        file.read_header().unwrap();
+
+        assert!(file.header_holds(0, b"other"));
+    }
+}

@@ -6,10 +6,13 @@
     reason = "tests compute on known values, and a panic is how they fail"
 )]
 
+mod crew;
 #[cfg(feature = "drill")]
 mod drill;
 mod failures;
 mod files;
+mod folders;
+mod hashing;
 mod policy;
 mod room;
 mod sealing;
