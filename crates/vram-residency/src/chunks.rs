@@ -197,3 +197,65 @@ impl<'a> Chunks<'a> {
 fn wide(len: usize) -> u64 {
     u64::try_from(len).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Source;
+
+    /// A SafeTensors file with one tensor of so many bytes.
+    fn model(data: usize) -> Vec<u8> {
+        let header =
+            format!(r#"{{"w":{{"dtype":"U8","shape":[{data}],"data_offsets":[0,{data}]}}}}"#);
+        let mut file = wide(header.len()).to_le_bytes().to_vec();
+        file.extend_from_slice(header.as_bytes());
+        file.extend(vec![7; data]);
+        file
+    }
+
+    /// The chunks of a file that is overwritten with `then` after its header was parsed.
+    fn chunks_of(path: &std::path::Path, first: &[u8], then: &[u8]) -> Chunks<'static> {
+        std::fs::write(path, first).unwrap();
+        let (mut opened, size) = Source::File { path: path.into() }.open().unwrap();
+        opened.header().unwrap();
+        std::fs::write(path, then).unwrap();
+        Chunks::new("m".parse().unwrap(), opened, size, 524_288)
+    }
+
+    #[test]
+    fn a_header_that_is_not_the_one_parsed_is_found_as_its_chunk_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.safetensors");
+        let bytes = model(1_000_000);
+        let mut changed = bytes.clone();
+        // The tensor's name: as good a header, and another one.
+        changed[10] = b'v';
+        let mut buffer = vec![0; 524_288];
+
+        let same = chunks_of(&path, &bytes, &bytes);
+        assert!(same.read_next(&mut buffer, || false).unwrap().1.is_ok());
+        assert!(same.read_next(&mut buffer, || false).unwrap().1.is_ok());
+        assert!(same.is_exhausted());
+        assert!(same.read_next(&mut buffer, || false).is_none());
+
+        let other = chunks_of(&path, &bytes, &changed);
+        let (chunk, read) = other.read_next(&mut buffer, || false).unwrap();
+        assert_eq!((chunk.index, chunk.offset, chunk.len), (0, 0, 524_288));
+        assert!(matches!(read, Err(Error::Changed { .. })), "{read:?}");
+    }
+
+    #[test]
+    fn a_reader_is_not_read_for_a_crew_that_is_halted() {
+        struct Unreadable;
+        impl Read for Unreadable {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                panic!("nobody waits for this byte")
+            }
+        }
+        let mut unreadable = Unreadable;
+        let from = Opened::Reader(&mut unreadable);
+        let chunks = Chunks::new("m".parse().unwrap(), from, 10, 524_288);
+
+        assert!(chunks.read_next(&mut [0; 10], || true).is_none());
+    }
+}

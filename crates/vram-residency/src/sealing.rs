@@ -283,3 +283,39 @@ fn nonce() -> Result<[u8; 16]> {
         })?;
     Ok(nonce)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Read};
+
+    use vram_seal::SealKey;
+
+    use super::*;
+
+    #[test]
+    fn a_seal_that_nobody_wants_any_more_reads_nothing_and_leaves_nothing() {
+        struct Unreadable;
+        impl Read for Unreadable {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                panic!("nobody waits for this byte")
+            }
+        }
+        let model = vram_sim::DeviceModel::small(16 << 20);
+        let machine = vram_sim::Machine::builder().device(model).build().unwrap();
+        let platform = vram_alloc::Platform::with_driver(machine.driver()).unwrap();
+        let key = SealKey::from_bytes(b"a key that is used in tests only").unwrap();
+        let builder = Manager::builder().key(key).allow_simulated();
+        let manager = builder.build(&platform).unwrap();
+        let together = Together::alone();
+        together.cancel();
+
+        let mut unreadable = Unreadable;
+        let request = SealRequest::reader("shard".parse().unwrap(), &mut unreadable, 5 << 20);
+        let error = manager.seal_beside(request, &together).unwrap_err();
+
+        assert!(matches!(error, Error::Cancelled { .. }), "{error:?}");
+        assert!(!error.is_fatal());
+        assert_eq!(manager.capacity().unwrap().used.0, 0);
+        assert!(manager.shard_ids().is_empty());
+    }
+}

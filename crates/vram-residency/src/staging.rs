@@ -24,6 +24,8 @@ const RING: usize = 2;
 pub(crate) struct StagingPool {
     device: Device,
     buffer_len: usize,
+    /// The last rings that are free: lent one to a seal, so that many seals find one each.
+    reserve: usize,
     books: Mutex<Books>,
     returned: Condvar,
 }
@@ -53,12 +55,14 @@ impl StagingPool {
         let buffer_len = whole
             .filter(|len| *len > 0)
             .ok_or_else(|| refused("the staging buffers' length", len, expected))?;
+        let rings = buffers.checked_div(RING).unwrap_or(1);
         Ok(Self {
             device: device.clone(),
             buffer_len,
+            reserve: rings.checked_div(3).unwrap_or(0),
             books: Mutex::new(Books {
                 idle: Vec::new(),
-                free: buffers.checked_div(RING).unwrap_or(1),
+                free: rings,
             }),
             returned: Condvar::new(),
         })
@@ -69,15 +73,15 @@ impl StagingPool {
         self.buffer_len
     }
 
-    /// Lends one ring at least and `want` at most, for one seal. It takes half of what is free if it
-    /// wants more: the next seal is not to wait for this one.
+    /// Lends one ring at least and `want` at most, for one seal.
     pub(crate) fn lend(&self, want: NonZeroUsize) -> Vec<Lent<'_>> {
         let books = lock(&self.books);
         let mut books = self
             .returned
             .wait_while(books, |books| books.free == 0)
             .unwrap_or_else(PoisonError::into_inner);
-        let count = want.get().min(books.free.div_ceil(2));
+        let plenty = books.free.saturating_sub(self.reserve);
+        let count = want.get().min(plenty.max(1));
         books.free = books.free.saturating_sub(count);
         (0..count)
             .map(|_| Lent {
@@ -121,5 +125,55 @@ impl Drop for Lent<'_> {
         books.free = books.free.saturating_add(1);
         drop(books);
         self.pool.returned.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(buffers: usize) -> StagingPool {
+        let model = vram_sim::DeviceModel::small(2 << 20);
+        let machine = vram_sim::Machine::builder().device(model).build().unwrap();
+        let platform = vram_alloc::Platform::with_driver(machine.driver()).unwrap();
+        StagingPool::new(&platform.open(0).unwrap(), buffers, DEFAULT_BUFFER_LEN).unwrap()
+    }
+
+    /// How many rings each of so many seals is lent, if none ends.
+    fn lent(pool: &StagingPool, want: usize, seals: usize) -> Vec<usize> {
+        let want = NonZeroUsize::new(want).unwrap();
+        let lent: Vec<_> = (0..seals).map(|_| pool.lend(want)).collect();
+        lent.iter().map(Vec::len).collect()
+    }
+
+    #[test]
+    fn the_last_third_is_lent_one_by_one() {
+        let pool = pool(DEFAULT_BUFFERS);
+
+        assert_eq!(lent(&pool, 16, 4), [16, 16, 1, 1]);
+        assert_eq!(lent(&pool, 64, 3), [32, 1, 1]);
+        let sixteen = lent(&pool, 3, 16);
+        assert!(sixteen.iter().sum::<usize>() <= 48, "{sixteen:?}");
+        assert!(sixteen.iter().all(|rings| *rings > 0), "{sixteen:?}");
+        // All of it came back each time.
+        assert_eq!(lent(&pool, 1, 48), [1; 48]);
+    }
+
+    #[test]
+    fn the_smallest_pool_lends_its_one_pair() {
+        assert_eq!(lent(&pool(2), 16, 1), [1]);
+        assert_eq!(lent(&pool(3), 16, 1), [1]);
+        assert_eq!(lent(&pool(6), 16, 2), [2, 1]);
+    }
+
+    #[test]
+    fn lengths_are_whole_groups() {
+        let model = vram_sim::DeviceModel::small(2 << 20);
+        let machine = vram_sim::Machine::builder().device(model).build().unwrap();
+        let platform = vram_alloc::Platform::with_driver(machine.driver()).unwrap();
+        let device = platform.open(0).unwrap();
+        let of = |len| StagingPool::new(&device, 2, len).unwrap().buffer_len();
+
+        assert_eq!([1, 524_288, 524_289].map(of), [524_288, 524_288, 1_048_576]);
     }
 }

@@ -24,7 +24,7 @@ use crate::{Error, Result};
 
 /// Threads that keep a content digest busy: one hashes content while the others read, and hash
 /// groups.
-const ABREAST: usize = 4;
+const ABREAST: usize = 3;
 
 /// From how many bytes on a lone thread has its two digests computed side by side: hashing so much
 /// takes ten times as long as waking another.

@@ -80,6 +80,33 @@ impl Progress for Deaf {
 }
 
 #[test]
+fn a_crew_has_a_thread_for_each_core_as_far_as_there_are_chunks() {
+    let bytes = weights(12 * CHUNK);
+    let cores = std::thread::available_parallelism().unwrap().get();
+    for (hashing, expected) in [
+        // The content digest goes through one core at a time: a few threads keep that busy.
+        (
+            HostHashing::ContentAndVerity,
+            cores.saturating_mul(2).min(3),
+        ),
+        (HostHashing::Verity, cores.min(12)),
+        (HostHashing::Trusted, cores.min(12)),
+    ] {
+        let machine = machine();
+        let manager = crewed(&machine);
+        let before = machine.calls(Function::cuStreamCreate);
+
+        let _shard = seal_so(&manager, &bytes, hashing, &Deaf).unwrap();
+
+        // Each thread has a stream of its own.
+        let streams = machine
+            .calls(Function::cuStreamCreate)
+            .saturating_sub(before);
+        assert_eq!(streams, expected as u64, "{hashing}");
+    }
+}
+
+#[test]
 fn a_copy_that_fails_in_any_thread_ends_the_upload() {
     let bytes = weights(12 * CHUNK);
     let refused = CUresult::CUDA_ERROR_INVALID_VALUE;
