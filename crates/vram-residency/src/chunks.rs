@@ -185,7 +185,8 @@ impl<'a> Chunks<'a> {
         }
     }
 
-    fn changed(&self, read: u64) -> Error {
+    /// The error of a source that has other bytes than it was to have.
+    pub(crate) fn changed(&self, read: u64) -> Error {
         Error::Changed {
             shard: self.shard.clone(),
             read,

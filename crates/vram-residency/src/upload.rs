@@ -239,6 +239,11 @@ impl Crew<'_, '_> {
         if let Some(Failure { error, .. }) = failure.unwrap_or_else(PoisonError::into_inner) {
             return Err(error);
         }
+        let done = self.done.into_inner();
+        let done = done.unwrap_or_else(PoisonError::into_inner);
+        if done != self.chunks.size() {
+            return Err(self.chunks.changed(done));
+        }
         self.chunks.finish()?;
         Ok(Passed {
             content: self.content.and_then(InTurn::finish),
