@@ -58,6 +58,12 @@ impl PinnedMemory {
         &self.context
     }
 
+    /// The bytes. No copy into them is under way: what starts one sees to that.
+    pub(crate) const fn bytes(&self) -> &[u8] {
+        // SAFETY: `len` initialised bytes that this value owns, shared for reading only.
+        unsafe { core::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+
     /// The bytes. No copy into or out of them is under way: what starts one sees to that.
     pub(crate) const fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: `len` initialised bytes that this value owns and that `&mut self` borrows alone.

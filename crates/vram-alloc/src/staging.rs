@@ -1,15 +1,14 @@
 //! Pinned staging: the only host memory that weights pass through, bounded and wiped.
 
-use core::ffi::c_void;
 use core::fmt;
 use core::ops::Deref;
-use core::ptr::NonNull;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use vram_sys::Function;
 
 use crate::context::Context;
+use crate::pinned::PinnedMemory;
 use crate::region::OpenRegion;
 use crate::size;
 use crate::stream::{Event, Stream};
@@ -52,9 +51,7 @@ pub struct StagingRing {
 
 /// One pinned buffer.
 struct Buffer {
-    context: Arc<Context>,
-    memory: NonNull<u8>,
-    len: usize,
+    memory: PinnedMemory,
     /// How much of it may hold weights: all that was given out since the last wipe.
     filled: usize,
     /// Passed once the last copy out of the buffer is done.
@@ -62,11 +59,6 @@ struct Buffer {
     /// Its ring counts by this how many buffers exist.
     _membership: Arc<()>,
 }
-
-// SAFETY: the buffer owns its memory alone; nothing about it belongs to a thread.
-unsafe impl Send for Buffer {}
-// SAFETY: a shared buffer is only read.
-unsafe impl Sync for Buffer {}
 
 impl StagingRing {
     /// A ring of `buffers` pinned buffers of `len` bytes each.
@@ -76,6 +68,23 @@ impl StagingRing {
     /// [`Error::BadSetting`] for less than 2 buffers or empty ones; [`Error::Driver`] if the host
     /// has no memory to pin.
     pub fn new(device: &Device, buffers: usize, len: usize) -> Result<Self> {
+        let mut ring = Self::growing(device, buffers, len)?;
+        for _ in 0..buffers {
+            let buffer = ring.pin()?;
+            ring.idle.push_back(buffer);
+        }
+        Ok(ring)
+    }
+
+    /// A ring of at most `buffers` pinned buffers of `len` bytes each, none of which is pinned yet.
+    ///
+    /// [`acquire`](Self::acquire) pins one when all that there are are out or being copied. Where
+    /// copies are faster than what fills the buffers, or all fits in one, the ring stays small.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), but that memory is pinned later.
+    pub fn growing(device: &Device, buffers: usize, len: usize) -> Result<Self> {
         if buffers < 2 {
             let value = u64::try_from(buffers).unwrap_or(u64::MAX);
             let expected = "2 or more, so that one is filled while another is copied";
@@ -94,18 +103,13 @@ impl StagingRing {
             });
         }
         let stream = Stream::new(device)?;
-        let mut ring = Self {
+        Ok(Self {
             idle: VecDeque::with_capacity(buffers),
             buffers,
             buffer_len: len,
             membership: Arc::new(()),
             stream,
-        };
-        for _ in 0..buffers {
-            let buffer = ring.pin()?;
-            ring.idle.push_back(buffer);
-        }
-        Ok(ring)
+        })
     }
 
     /// Bytes in each buffer.
@@ -114,10 +118,10 @@ impl StagingRing {
         self.buffer_len
     }
 
-    /// Bytes pinned in all.
+    /// Bytes pinned in all, in buffers that are out too.
     #[must_use]
-    pub const fn pinned(&self) -> usize {
-        self.buffers.saturating_mul(self.buffer_len)
+    pub fn pinned(&self) -> usize {
+        self.existing().saturating_mul(self.buffer_len)
     }
 
     /// The stream that the copies are on.
@@ -132,15 +136,12 @@ impl StagingRing {
     ///
     /// [`Error::BadSetting`] if all buffers are out; [`Error::Driver`], [`Error::DeviceLost`].
     pub fn acquire(&mut self) -> Result<StagingBuffer> {
-        let mut buffer = match self.idle.pop_front() {
-            Some(buffer) => buffer,
-            None => self.replace_dropped()?,
-        };
+        let mut buffer = self.next()?;
         if let Err(error) = buffer.copied.synchronize() {
             self.idle.push_back(buffer);
             return Err(error);
         }
-        buffer.filled = buffer.len;
+        buffer.filled = buffer.memory.len();
         Ok(StagingBuffer { buffer })
     }
 
@@ -169,6 +170,12 @@ impl StagingRing {
         }
     }
 
+    /// Returns a buffer that is not sent after all. What was filled into it is wiped with the rest.
+    pub fn put_back(&mut self, unsent: StagingBuffer) {
+        // Nothing is being copied out of it: the next to be filled.
+        self.idle.push_front(unsent.buffer);
+    }
+
     /// Returns a buffer whose bytes nobody reads any more. Its copy may still be under way.
     pub fn give_back(&mut self, sent: Sent) {
         self.idle.push_back(sent.buffer);
@@ -194,18 +201,52 @@ impl StagingRing {
         drained
     }
 
-    /// A new buffer for one that was dropped rather than given back, as happens when the reader that
-    /// was to fill it fails: a ring that outlives failures must not run dry.
-    fn replace_dropped(&self) -> Result<Buffer> {
-        // The ring's own share, and one for each buffer.
-        if Arc::strong_count(&self.membership) > self.buffers {
-            return Err(Error::BadSetting {
-                setting: "the number of buffers held at a time",
-                value: u64::try_from(self.buffers).unwrap_or(u64::MAX),
-                expected: "less than the ring has; give one back first",
-            });
+    /// The buffer sent longest ago, or a new one where that is still being copied and the ring has
+    /// not grown to its full size.
+    fn next(&mut self) -> Result<Buffer> {
+        let may_grow = self.existing() < self.buffers;
+        let Some(oldest) = self.idle.pop_front() else {
+            return if may_grow {
+                self.pin()
+            } else {
+                Err(self.all_out())
+            };
+        };
+        if !may_grow {
+            return Ok(oldest);
         }
-        self.pin()
+        let grown = match oldest.copied.is_done() {
+            // A host that has no more to pin is no reason to fail: the copy will be done.
+            Ok(false) => self.pin().ok(),
+            Ok(true) => None,
+            Err(error) => {
+                self.idle.push_front(oldest);
+                return Err(error);
+            }
+        };
+        match grown {
+            Some(buffer) => {
+                self.idle.push_front(oldest);
+                Ok(buffer)
+            }
+            None => Ok(oldest),
+        }
+    }
+
+    /// Buffers that exist, wherever they are. One that was dropped rather than given back, as happens
+    /// when the reader that was to fill it fails, is none: a ring that outlives failures must not run
+    /// dry.
+    fn existing(&self) -> usize {
+        // One share is the ring's own.
+        Arc::strong_count(&self.membership).saturating_sub(1)
+    }
+
+    fn all_out(&self) -> Error {
+        Error::BadSetting {
+            setting: "the number of buffers held at a time",
+            value: u64::try_from(self.buffers).unwrap_or(u64::MAX),
+            expected: "less than the ring has; give one back first",
+        }
     }
 
     fn pin(&self) -> Result<Buffer> {
@@ -225,17 +266,18 @@ impl StagingRing {
         size::check_range(operation, 0, wide, size::len_u64(buffer.bytes()))?;
         self.stream
             .same_context(region.device().context(), operation)?;
-        self.stream.same_context(&buffer.context, operation)?;
+        self.stream
+            .same_context(buffer.memory.context(), operation)?;
         let to = region.span_mut(offset, wide)?.address();
         if len > 0 {
-            let entered = buffer.context.enter()?;
+            let entered = buffer.memory.context().enter()?;
             // SAFETY: both ranges were checked above. The source stays as it is until the event
             // recorded below has passed: a buffer is given out for writing, wiped or freed only
             // after that.
             let result = unsafe {
                 (entered.table().cuMemcpyHtoDAsync_v2)(
                     to,
-                    buffer.memory.as_ptr().cast_const().cast(),
+                    buffer.memory.start().cast_const().cast(),
                     len,
                     self.stream.raw(),
                 )
@@ -257,26 +299,8 @@ impl StagingRing {
 impl Buffer {
     fn new(context: Arc<Context>, len: usize, membership: Arc<()>) -> Result<Self> {
         let copied = Event::in_context(Arc::clone(&context))?;
-        let mut raw: *mut c_void = core::ptr::null_mut();
-        let entered = context.enter()?;
-        // SAFETY: the driver writes one pointer. No flags: not mapped into the device's addresses.
-        let result = unsafe { (entered.table().cuMemHostAlloc)(&raw mut raw, len, 0) };
-        entered.check(Function::cuMemHostAlloc, result, "pinning host memory")?;
-        drop(entered);
-        let memory = NonNull::new(raw.cast::<u8>()).ok_or_else(|| Error::Driver {
-            function: Function::cuMemHostAlloc,
-            name: "a null pointer".to_owned(),
-            code: 0,
-            doing: "pinning host memory",
-        })?;
-        // SAFETY: the driver gave `len` writable bytes there. Zeroing also initialises them, which
-        // every slice made of them relies on.
-        unsafe { memory.as_ptr().write_bytes(0, len) };
-        context.pinned(len);
         Ok(Self {
-            context,
-            memory,
-            len,
+            memory: PinnedMemory::new(context, len)?,
             filled: 0,
             copied,
             _membership: membership,
@@ -284,27 +308,18 @@ impl Buffer {
     }
 
     const fn bytes(&self) -> &[u8] {
-        // SAFETY: `len` initialised bytes that this buffer owns, shared for reading only.
-        unsafe { core::slice::from_raw_parts(self.memory.as_ptr(), self.len) }
+        self.memory.bytes()
     }
 
+    /// The bytes, to be written: the copies out of them have been waited for (`acquire`).
     const fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: `len` initialised bytes that this buffer owns and that `&mut self` borrows alone;
-        // the copies out of it have been waited for (`acquire`, `wipe`, drop).
-        unsafe { core::slice::from_raw_parts_mut(self.memory.as_ptr(), self.len) }
+        self.memory.bytes_mut()
     }
 
-    /// Overwrites what was filled since the last wipe.
-    ///
-    /// The stores can't be optimised away: the memory is the driver's, and its address goes back
-    /// to the driver, which may read it for all the compiler knows.
+    /// Overwrites what was filled since the last wipe, once the copies out of it are done.
     fn wipe(&mut self) {
         let filled = core::mem::take(&mut self.filled);
-        self.bytes_mut()
-            .get_mut(..filled)
-            .unwrap_or_default()
-            .fill(0);
-        core::hint::black_box(self.memory);
+        self.memory.wipe(filled);
     }
 }
 
@@ -315,26 +330,13 @@ impl Drop for Buffer {
         if let Err(error) = copied.or_else(|_| self.copied.synchronize()) {
             tracing::warn!(%error, "staging is wiped without waiting for its copy");
         }
-        self.wipe();
-        let released = self.context.enter_even_if_lost().and_then(|entered| {
-            // SAFETY: this value owns the memory and drops it once; the copies out of it have been
-            // waited for, and the driver waits too.
-            let result = unsafe { (entered.table().cuMemFreeHost)(self.memory.as_ptr().cast()) };
-            entered.check(Function::cuMemFreeHost, result, "unpinning host memory")
-        });
-        if released.is_ok() {
-            self.context.unpinned(self.len);
-        }
-        if let Err(error) = released {
-            self.context.release_failed("pinned host memory", &error);
-        }
     }
 }
 
 impl fmt::Debug for Buffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Buffer")
-            .field("len", &self.len)
+            .field("len", &self.memory.len())
             .finish_non_exhaustive()
     }
 }

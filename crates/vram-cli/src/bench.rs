@@ -4,7 +4,6 @@ mod catalogue;
 mod ceilings;
 mod child;
 mod files;
-mod hashing;
 mod host;
 mod measured;
 mod peers;

@@ -1,6 +1,7 @@
 //! How far a seal has come, drawn on a terminal's stderr. In a pipe nothing is drawn.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -22,7 +23,11 @@ pub(crate) struct Display {
 }
 
 #[derive(Debug)]
-pub(crate) struct Line(ProgressBar);
+pub(crate) struct Line {
+    bar: ProgressBar,
+    /// Whether several shards are sealed at a time, and counted together.
+    together: AtomicBool,
+}
 
 impl Display {
     pub(crate) fn new() -> Self {
@@ -32,7 +37,10 @@ impl Display {
             ProgressDrawTarget::stderr()
         };
         Self {
-            line: Arc::new(Line(ProgressBar::with_draw_target(Some(0), target))),
+            line: Arc::new(Line {
+                bar: ProgressBar::with_draw_target(Some(0), target),
+                together: AtomicBool::new(false),
+            }),
         }
     }
 
@@ -46,34 +54,55 @@ impl Display {
         self.line.as_ref()
     }
 
+    /// Says that so many files are sealed next, counted together.
+    pub(crate) fn counting_together(&self, files: usize) {
+        self.line.begin(&match files {
+            1 => "1 file".to_owned(),
+            files => format!("{files} files"),
+        });
+        self.line.together.store(true, Ordering::Relaxed);
+    }
+
+    /// Says that shards are counted one by one again.
+    pub(crate) fn counting_each(&self) {
+        self.line.together.store(false, Ordering::Relaxed);
+    }
+
     /// Says what is done now that nothing is counted of.
     pub(crate) fn doing(&self, shard: &str, what: &'static str) {
         self.line.show(WAITING, shard);
-        self.line.0.set_message(what);
+        self.line.bar.set_message(what);
     }
 }
 
 impl Line {
+    /// Counts from nothing, for what is named.
+    fn begin(&self, name: &str) {
+        self.bar.reset();
+        self.show(COUNTING, name);
+    }
+
     fn show(&self, template: &str, shard: &str) {
         if let Ok(style) = ProgressStyle::with_template(template) {
-            self.0.set_style(style);
+            self.bar.set_style(style);
         }
-        self.0.set_prefix(shard.to_owned());
-        self.0.enable_steady_tick(STEP);
+        self.bar.set_prefix(shard.to_owned());
+        self.bar.enable_steady_tick(STEP);
     }
 }
 
 impl Drop for Display {
     fn drop(&mut self) {
-        self.line.0.finish_and_clear();
+        self.line.bar.finish_and_clear();
     }
 }
 
 impl Observer for Line {
     fn on_event(&self, event: &Event<'_>) {
-        if let Event::Allocated { shard, .. } = event {
-            self.0.reset();
-            self.show(COUNTING, shard.as_str());
+        if let Event::Allocated { shard, .. } = event
+            && !self.together.load(Ordering::Relaxed)
+        {
+            self.begin(shard.as_str());
         }
     }
 }
@@ -85,8 +114,8 @@ impl Progress for Line {
             Stage::Upload if done == total => (Stage::Measure, 0),
             stage => (stage, done),
         };
-        self.0.set_message(stage.to_string());
-        self.0.set_length(total);
-        self.0.set_position(done);
+        self.bar.set_message(stage.to_string());
+        self.bar.set_length(total);
+        self.bar.set_position(done);
     }
 }

@@ -1,17 +1,20 @@
 //! `vram seal`: model files into device memory, frozen, measured, signed, and verified once.
 
 mod expected;
+mod hashing;
 mod plan;
 mod report;
 mod sample;
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use clap::Args;
 use vram_residency::{Manager, SealRequest, SealedShard, VerificationReport};
-use vram_seal::{ModelRef, ShardId};
+use vram_seal::{Digest, ModelRef, ShardId, VerityDigest};
 
 use self::expected::Expected;
+use self::hashing::Hashing;
 use self::plan::{Plan, Work};
 use crate::cli::Format;
 use crate::device::DeviceOptions;
@@ -29,7 +32,9 @@ use crate::session::Session;
 /// at its end the memory is wiped and given back.
 ///
 /// Of each shard two digests are printed. Content is the SHA-256 of its bytes, as sha256sum prints
-/// it. Verity is fs-verity's digest, as `fsverity digest` prints it: it is what the device measures.
+/// it; computing it keeps one core busy for each file, and --hashing verity leaves it out. Verity is
+/// fs-verity's digest, as `fsverity digest` prints it: it is what the device measures. Where that is
+/// known beforehand, --hashing trusted with --expect-verity is the fastest.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Files to seal, or folders: each *.safetensors and *.gguf in a folder becomes a shard of one
@@ -47,6 +52,15 @@ pub(crate) struct Options {
     /// once for each.
     #[arg(long, value_name = "KIND:HEX")]
     expect: Vec<Expected>,
+    /// The same as --expect sha256:HEX.
+    #[arg(long, value_name = "HEX")]
+    expect_sha256: Option<Digest>,
+    /// The same as --expect fsverity:HEX.
+    #[arg(long, value_name = "HEX")]
+    expect_verity: Option<VerityDigest>,
+    /// What the host computes of the bytes on their way. The device measures them in any case.
+    #[arg(long, value_enum, default_value_t)]
+    hashing: Hashing,
     /// Use at most so much device memory, 16 MiB for measuring included; as 40GiB.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     budget: Option<u64>,
@@ -61,6 +75,16 @@ pub(crate) struct Options {
     device: DeviceOptions,
     #[command(flatten)]
     pub(crate) format: Format,
+}
+
+impl Options {
+    /// The digests that the file must have, however they were given.
+    fn expected(&self) -> Vec<Expected> {
+        let content = self.expect_sha256.map(Expected::Content);
+        let verity = self.expect_verity.map(Expected::Verity);
+        let each = self.expect.iter().copied();
+        each.chain(content).chain(verity).collect()
+    }
 }
 
 /// A shard, and where its bytes came from.
@@ -87,10 +111,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
         },
     )?;
 
+    let started = Instant::now();
     let mut sealed = Vec::new();
     for work in plan.work {
         sealed.extend(seal(&session.manager, work, options, &display)?);
     }
+    let sealing = started.elapsed();
     let verified = verify(&session.manager, &sealed, &display)?;
     drop(display);
 
@@ -99,10 +125,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
         .map(|(sealed, verified)| report::Shard::new(sealed, verified))
         .collect();
     if options.format.json {
-        let body = report::document(&session, &shards);
+        let body = report::document(&session, &shards, sealing);
         Output::default().json(&Document::new("seal", body))?;
     } else {
-        Output::default().text(&report::text(&session, &shards))?;
+        Output::default().text(&report::text(&session, &shards, sealing))?;
     }
     Ok(Exit::Good)
 }
@@ -116,7 +142,10 @@ fn seal(
     let (id, path, source) = match work {
         Work::Folder(folder) => {
             let model = options.model.as_ref();
-            let shards = manager.seal_folder_with(&folder, model, display.progress())?;
+            let (hashing, progress) = (options.hashing.into(), display.progress());
+            display.counting_together(folder.files().len());
+            let shards = manager.seal_folder_hashing(&folder, model, hashing, progress)?;
+            display.counting_each();
             let paths = folder.files().iter().map(|file| Some(file.path.clone()));
             let sealed = paths
                 .zip(shards)
@@ -126,11 +155,13 @@ fn seal(
         Work::File { id, path } => (id, Some(path.clone()), path),
         Work::Sample { id, ref file } => (id, None, file.path().to_owned()),
     };
-    let mut request = SealRequest::file(id, source).progress(display.progress());
+    let mut request = SealRequest::file(id, source)
+        .hashing(options.hashing.into())
+        .progress(display.progress());
     if let Some(model) = &options.model {
         request = request.model(model.clone());
     }
-    for expected in &options.expect {
+    for expected in options.expected() {
         request = expected.demanded_of(request);
     }
     let shard = manager.seal(request)?;

@@ -12,6 +12,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::event::{Event, Observer, TracingObserver};
 use crate::manager::{Manager, Settings};
 use crate::measurer::Measurer;
+use crate::staging::{DEFAULT_BUFFER_LEN, DEFAULT_BUFFERS, StagingPool};
 use crate::{Error, Result};
 
 /// The default maximum of a shard's size: 100 GiB.
@@ -66,8 +67,8 @@ impl ManagerBuilder {
             max_shard_size: DEFAULT_MAX_SHARD_SIZE,
             max_age: None,
             allow_simulated: false,
-            staging_buffers: 4,
-            staging_buffer_len: 8 << 20,
+            staging_buffers: DEFAULT_BUFFERS,
+            staging_buffer_len: DEFAULT_BUFFER_LEN,
             clock: Arc::new(SystemClock),
             observers: vec![Arc::new(TracingObserver)],
         }
@@ -123,7 +124,13 @@ impl ManagerBuilder {
         self
     }
 
-    /// Sets the pinned staging of each seal under way: 4 buffers of 8 MiB by default.
+    /// Bounds the pinned staging of all seals under way together: 96 buffers of 2 MiB by default,
+    /// 192 MiB.
+    ///
+    /// A buffer's length is rounded up to a multiple of 512 KiB. Buffers are lent in pairs, one pair
+    /// for each thread of a seal, and pinned as they are needed: a seal of one buffer's length or
+    /// less pins one. They are wiped after each seal and kept for the next; a seal that finds all
+    /// pairs lent waits. Fewer pairs than cores make fewer threads that read and hash.
     pub fn staging(mut self, buffers: usize, buffer_len: usize) -> Self {
         self.staging_buffers = buffers;
         self.staging_buffer_len = buffer_len;
@@ -148,7 +155,8 @@ impl ManagerBuilder {
     ///
     /// [`Error::NoKey`]; [`Error::Simulated`] for a simulation that wasn't allowed;
     /// [`Error::Policy`] for a device that the policy refuses; [`Error::Memory`] if there is no
-    /// such device, or it has no room, or it fails the self-test.
+    /// such device, or it has no room, or it fails the self-test, or for staging of fewer than 2
+    /// buffers or of empty ones.
     pub fn build(self, platform: &Platform) -> Result<Manager> {
         let device = platform.open(self.device)?;
         self.build_on(&device)
@@ -188,6 +196,11 @@ impl ManagerBuilder {
             (Some(Secret::Token(_)) | None, _) => return Err(Error::NoKey),
         };
         let allocator = Allocator::new(device, self.allocator)?;
+        let staging = StagingPool::new(
+            allocator.device(),
+            self.staging_buffers,
+            self.staging_buffer_len,
+        )?;
         let measurer = Measurer::new(&allocator)?;
         let settings = Settings {
             allocator,
@@ -197,8 +210,7 @@ impl ManagerBuilder {
             key,
             max_shard_size: self.max_shard_size,
             max_age: self.max_age,
-            staging_buffers: self.staging_buffers,
-            staging_buffer_len: self.staging_buffer_len,
+            staging,
             clock: self.clock,
             observers: self.observers,
         };

@@ -7,6 +7,7 @@ use vram_alloc::Bytes;
 use vram_policy::Refusal;
 use vram_seal::{ShardId, VerityDigest};
 
+use crate::hashing::HostHashing;
 use crate::model::ModelError;
 use crate::verification::Difference;
 
@@ -139,6 +140,36 @@ pub enum Error {
         /// What the caller expected.
         expected: String,
     },
+    /// The device measures something other than the digest that was trusted.
+    #[error(
+        "{shard} is not what was trusted: the device measures verity digest {measured}, expected \
+         {expected}. Nothing was hashed on the host, so the file, the digest or the way to the device \
+         may be wrong. Nothing was sealed; hash on the host to find out which"
+    )]
+    NotAsTrusted {
+        /// The shard.
+        shard: ShardId,
+        /// What the device measures.
+        measured: VerityDigest,
+        /// What the caller expected.
+        expected: VerityDigest,
+    },
+    /// Digests are expected that hashing in the way asked for can't give.
+    #[error("{shard} can't be sealed with hashing {hashing}: {why}")]
+    Hashing {
+        /// The shard.
+        shard: ShardId,
+        /// What was asked for.
+        hashing: HostHashing,
+        /// Why not, and what to do.
+        why: &'static str,
+    },
+    /// Another shard of the same set could not be sealed.
+    #[error("{shard} was given up: another shard of its set could not be sealed")]
+    Cancelled {
+        /// The shard.
+        shard: ShardId,
+    },
     /// The device doesn't hold what was sent.
     #[error(
         "{shard} did not arrive whole: the device measures {measured}, the host sent {sent}. Nothing \
@@ -254,6 +285,9 @@ impl Error {
             | Self::NoModels { .. }
             | Self::Read { .. }
             | Self::Unexpected { .. }
+            | Self::NotAsTrusted { .. }
+            | Self::Hashing { .. }
+            | Self::Cancelled { .. }
             | Self::UploadCorrupted { .. }
             | Self::SealBroken { .. }
             | Self::WrongRecord { .. }
@@ -293,6 +327,9 @@ impl Error {
             | Self::Read { .. }
             | Self::Changed { .. }
             | Self::Unexpected { .. }
+            | Self::NotAsTrusted { .. }
+            | Self::Hashing { .. }
+            | Self::Cancelled { .. }
             | Self::Expired { .. }
             | Self::Foreign { .. }
             | Self::NoSuchTensor { .. }
@@ -310,6 +347,7 @@ impl Error {
                 | Self::WrongRecord { .. }
                 | Self::Tampered { .. }
                 | Self::Unexpected { .. }
+                | Self::NotAsTrusted { .. }
                 | Self::FromTheFuture { .. }
         )
     }

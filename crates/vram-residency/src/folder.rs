@@ -1,17 +1,25 @@
 //! A folder of model files, as a set of shards.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, Builder};
 
 use vram_alloc::Bytes;
 use vram_seal::{ModelRef, SetPosition, ShardId};
 
-use crate::manager::Manager;
+use crate::hashing::HostHashing;
+use crate::manager::{Manager, lock};
 use crate::model::FormatHint;
 use crate::progress::{Progress, Silent};
 use crate::request::SealRequest;
 use crate::shard::SealedShard;
 use crate::source::failed;
+use crate::together::{Sum, Together};
 use crate::{Error, Result};
 
 /// The model files of a folder, found and named, in the order of their names: each becomes a shard,
@@ -83,12 +91,14 @@ impl ModelFolder {
 }
 
 impl Manager {
-    /// Seals every model file of a folder as a shard of one set: all of them, or none.
+    /// Seals every model file of a folder as a shard of one set: all of them, or none. Several files
+    /// are sealed at a time; the shards are in the files' order.
     ///
     /// # Errors
     ///
-    /// As [`seal`](Self::seal), for the first file that can't be sealed; those sealed before it are
-    /// wiped and given back. That all of them fit is checked before the first is read.
+    /// As [`seal`](Self::seal), for the first file of those that failed; the others are given up then,
+    /// and what was sealed is wiped and given back. That all of them fit is checked before the first
+    /// is read.
     pub fn seal_folder(
         &self,
         folder: &ModelFolder,
@@ -97,7 +107,7 @@ impl Manager {
         self.seal_folder_with(folder, model, &Silent)
     }
 
-    /// As [`seal_folder`](Self::seal_folder), telling how far each file has come.
+    /// As [`seal_folder`](Self::seal_folder), telling how far all files together have come.
     ///
     /// # Errors
     ///
@@ -108,23 +118,139 @@ impl Manager {
         model: Option<&ModelRef>,
         progress: &dyn Progress,
     ) -> Result<Vec<SealedShard>> {
+        self.seal_folder_hashing(folder, model, HostHashing::default(), progress)
+    }
+
+    /// As [`seal_folder_with`](Self::seal_folder_with), choosing what the host computes.
+    ///
+    /// # Errors
+    ///
+    /// As [`seal_folder`](Self::seal_folder); [`Error::Hashing`] for
+    /// [`Trusted`](HostHashing::Trusted), as a folder has no digests to trust.
+    pub fn seal_folder_hashing(
+        &self,
+        folder: &ModelFolder,
+        model: Option<&ModelRef>,
+        hashing: HostHashing,
+        progress: &dyn Progress,
+    ) -> Result<Vec<SealedShard>> {
         self.require_running()?;
-        let sizes = folder.files.iter().map(|file| file.size.0);
+        let sizes = || folder.files.iter().map(|file| file.size.0);
         for file in &folder.files {
+            let request = SealRequest::file(file.id.clone(), &file.path).hashing(hashing);
+            request.require_sense()?;
             self.require_size(&file.id, file.size.0)?;
         }
-        self.settings().allocator.check_all(sizes)?;
-        let total = u32::try_from(folder.files.len()).unwrap_or(u32::MAX);
-        (0..)
-            .zip(&folder.files)
-            .map(|(index, file)| {
-                let mut request = SealRequest::file(file.id.clone(), &file.path)
-                    .position(SetPosition::new(index, total)?)
-                    .progress(progress);
-                request.model = model.cloned();
-                self.seal(request)
-            })
-            .collect()
+        self.settings().allocator.check_all(sizes())?;
+        let set = Set {
+            manager: self,
+            folder,
+            model,
+            hashing,
+            sum: Sum::new(progress, sizes().fold(0, u64::saturating_add)),
+            together: Together::of(abreast(folder.files.len())),
+            next: AtomicUsize::new(0),
+            sealed: Mutex::default(),
+        };
+        set.seal()
+    }
+}
+
+/// How many of so many files are sealed at a time.
+fn abreast(files: usize) -> NonZeroUsize {
+    let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    NonZeroUsize::new(files).map_or(cores, |files| files.min(cores))
+}
+
+/// A folder being sealed: all of it, or nothing.
+struct Set<'a> {
+    manager: &'a Manager,
+    folder: &'a ModelFolder,
+    model: Option<&'a ModelRef>,
+    hashing: HostHashing,
+    sum: Sum<'a>,
+    together: Together,
+    /// The next file to be sealed.
+    next: AtomicUsize,
+    /// What came of each file that was begun.
+    sealed: Mutex<BTreeMap<usize, Result<SealedShard>>>,
+}
+
+impl Set<'_> {
+    fn seal(self) -> Result<Vec<SealedShard>> {
+        thread::scope(|scope| {
+            let others = 1..self.together.seals().get();
+            let spawn = |_| {
+                let thread = Builder::new().name("vram-seal".to_owned());
+                thread.spawn_scoped(scope, || self.work())
+            };
+            // A thread that the system doesn't give is done without.
+            let threads: Vec<_> = others.flat_map(spawn).collect();
+            self.work();
+            for thread in threads {
+                if let Err(panic) = thread.join() {
+                    resume_unwind(panic);
+                }
+            }
+        });
+        let sealed = self.sealed.into_inner();
+        let sealed = sealed.unwrap_or_else(PoisonError::into_inner).into_values();
+        let (good, bad): (Vec<_>, Vec<_>) = sealed.partition(Result::is_ok);
+        // The first that failed, not one that was given up because of it.
+        let given_up = |error: &Error| matches!(error, Error::Cancelled { .. });
+        let mut errors: Vec<Error> = bad.into_iter().filter_map(Result::err).collect();
+        errors.sort_by_key(given_up);
+        if let Some(error) = errors.into_iter().next() {
+            return Err(error);
+        }
+        self.sum.finish();
+        Ok(good.into_iter().flatten().collect())
+    }
+
+    /// Seals one file after the other until there are none left, or one failed.
+    fn work(&self) {
+        let mut alarm = Alarm {
+            together: &self.together,
+            armed: true,
+        };
+        while !self.together.is_cancelled() {
+            let index = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(file) = self.folder.files.get(index) else {
+                break;
+            };
+            let sealed = self.seal_file(index, file);
+            if sealed.is_err() {
+                self.together.cancel();
+            }
+            lock(&self.sealed).insert(index, sealed);
+        }
+        alarm.armed = false;
+    }
+
+    fn seal_file(&self, index: usize, file: &ModelFile) -> Result<SealedShard> {
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let position = SetPosition::new(number(index), number(self.folder.files.len()))?;
+        let part = self.sum.part();
+        let mut request = SealRequest::file(file.id.clone(), &file.path)
+            .position(position)
+            .hashing(self.hashing)
+            .progress(&part);
+        request.model = self.model.cloned();
+        self.manager.seal_beside(request, &self.together)
+    }
+}
+
+/// Gives the other files up if its thread panics.
+struct Alarm<'a> {
+    together: &'a Together,
+    armed: bool,
+}
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.together.cancel();
+        }
     }
 }
 

@@ -35,7 +35,9 @@
 //! # What is proven, and when
 //!
 //! 1. Sealing hashes the bytes on the host while they are copied, freezes the region, and has the
-//!    device measure it: both must agree, so the whole upload is checked end to end.
+//!    device measure it: both must agree, so the whole upload is checked end to end. Where the digest
+//!    is known beforehand, the host needs to hash nothing ([`HostHashing::Trusted`]): the device's
+//!    measurement must be the digest that was given.
 //! 2. The record of that is signed with HMAC-SHA256 under a key of this worker and this device.
 //! 3. [`Manager::verify`] checks the tag, asks the driver what the region is at this moment, has the
 //!    device measure it again, and compares in constant time.
@@ -59,12 +61,14 @@
 #![forbid(unsafe_code)]
 
 mod builder;
+mod chunks;
 mod clock;
 #[cfg(feature = "drill")]
 mod drill;
 mod error;
 mod event;
 mod folder;
+mod hashing;
 mod manager;
 mod measurer;
 pub mod model;
@@ -74,6 +78,9 @@ mod request;
 mod sealing;
 mod shard;
 mod source;
+mod staging;
+mod together;
+mod upload;
 mod verification;
 mod verifying;
 
@@ -82,6 +89,7 @@ pub use clock::{Clock, SystemClock};
 pub use error::{Error, Result};
 pub use event::{Event, Observer, TracingObserver};
 pub use folder::{ModelFile, ModelFolder, shard_id};
+pub use hashing::HostHashing;
 pub use manager::Manager;
 pub use permit::{ExecutionPermit, TensorView};
 pub use progress::{Progress, Stage};

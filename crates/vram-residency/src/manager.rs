@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use vram_alloc::{Allocator, Capacity, DeviceProperties, StagingRing};
+use vram_alloc::{Allocator, Capacity, DeviceProperties};
 use vram_policy::{Policy, Report};
 use vram_seal::{DeviceId, SealKey, ShardId};
 
@@ -13,6 +13,7 @@ use crate::builder::ManagerBuilder;
 use crate::clock::Clock;
 use crate::event::{Event, Observer};
 use crate::measurer::Measurer;
+use crate::staging::StagingPool;
 use crate::{Error, Result};
 
 /// Seals weights into one device's memory and verifies them there.
@@ -33,8 +34,6 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     /// One measurement at a time: each keeps the whole device busy.
     measurer: Mutex<Measurer>,
-    /// Staging that no seal uses at present; each is wiped.
-    rings: Mutex<Vec<StagingRing>>,
     /// Ids of shards that are sealed, or being sealed.
     live: Mutex<BTreeSet<ShardId>>,
     stopped: OnceLock<String>,
@@ -49,8 +48,7 @@ pub(crate) struct Settings {
     pub(crate) key: SealKey,
     pub(crate) max_shard_size: u64,
     pub(crate) max_age: Option<Duration>,
-    pub(crate) staging_buffers: usize,
-    pub(crate) staging_buffer_len: usize,
+    pub(crate) staging: StagingPool,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observers: Vec<Arc<dyn Observer>>,
 }
@@ -66,7 +64,6 @@ impl Manager {
             inner: Arc::new(Inner {
                 settings,
                 measurer: Mutex::new(measurer),
-                rings: Mutex::default(),
                 live: Mutex::default(),
                 stopped: OnceLock::new(),
             }),
@@ -172,23 +169,6 @@ impl Manager {
     pub(crate) fn forget(&self, id: &ShardId) {
         lock(&self.inner.live).remove(id);
     }
-
-    /// Staging for one seal: what an earlier one left, or new.
-    pub(crate) fn staging(&self) -> Result<Staging<'_>> {
-        let idle = lock(&self.inner.rings).pop();
-        let ring = match idle {
-            Some(ring) => ring,
-            None => {
-                let settings = self.settings();
-                let (buffers, len) = (settings.staging_buffers, settings.staging_buffer_len);
-                StagingRing::new(settings.allocator.device(), buffers, len)?
-            }
-        };
-        Ok(Staging {
-            manager: self,
-            ring: Some(ring),
-        })
-    }
 }
 
 impl fmt::Debug for Manager {
@@ -201,7 +181,7 @@ impl fmt::Debug for Manager {
 }
 
 /// What the lock protects is whole at every moment at which a panic could strike.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -222,33 +202,6 @@ impl Drop for Claim<'_> {
     fn drop(&mut self) {
         if let Some(id) = &self.id {
             self.manager.forget(id);
-        }
-    }
-}
-
-/// Staging in use by one seal. It is wiped and goes back to the manager, however the seal ends.
-pub(crate) struct Staging<'a> {
-    manager: &'a Manager,
-    ring: Option<StagingRing>,
-}
-
-impl Staging<'_> {
-    pub(crate) fn ring(&mut self) -> Result<&mut StagingRing> {
-        self.ring.as_mut().ok_or_else(|| Error::Stopped {
-            reason: "staging is gone".to_owned(),
-        })
-    }
-}
-
-impl Drop for Staging<'_> {
-    fn drop(&mut self) {
-        let Some(mut ring) = self.ring.take() else {
-            return;
-        };
-        match ring.wipe() {
-            Ok(()) => lock(&self.manager.inner.rings).push(ring),
-            // Dropped, which wipes it as well.
-            Err(error) => tracing::warn!(%error, "staging is not used again"),
         }
     }
 }

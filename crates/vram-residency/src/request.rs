@@ -6,8 +6,10 @@ use std::path::PathBuf;
 
 use vram_seal::{Digest, ModelRef, SetPosition, ShardId, VerityDigest};
 
+use crate::hashing::HostHashing;
 use crate::progress::{Progress, Silent};
 use crate::source::Source;
+use crate::{Error, Result};
 
 /// A shard to be sealed: an id, a source of bytes, and what is known of them.
 ///
@@ -26,6 +28,7 @@ pub struct SealRequest<'a> {
     pub(crate) position: Option<SetPosition>,
     pub(crate) expected_content: Option<Digest>,
     pub(crate) expected_verity: Option<VerityDigest>,
+    pub(crate) hashing: HostHashing,
     pub(crate) progress: &'a dyn Progress,
 }
 
@@ -36,6 +39,9 @@ impl<'a> SealRequest<'a> {
     }
 
     /// Seals what a reader gives, which must be `len` bytes exactly.
+    ///
+    /// It is read by one thread at a time, not always the same. Staging is held meanwhile: a reader
+    /// must not itself wait for another seal of the same manager.
     pub fn reader(id: ShardId, reader: &'a mut (dyn Read + Send), len: u64) -> Self {
         Self::new(id, Source::Reader { reader, len })
     }
@@ -53,6 +59,7 @@ impl<'a> SealRequest<'a> {
             position: None,
             expected_content: None,
             expected_verity: None,
+            hashing: HostHashing::default(),
             progress: &Silent,
         }
     }
@@ -81,10 +88,40 @@ impl<'a> SealRequest<'a> {
         self
     }
 
-    /// Tells how far the seal has come.
+    /// Chooses what the host computes of the bytes on their way. By default both digests.
+    pub fn hashing(mut self, hashing: HostHashing) -> Self {
+        self.hashing = hashing;
+        self
+    }
+
+    /// Tells how far the seal has come, from whichever thread is the one that got it there.
     pub fn progress(mut self, progress: &'a dyn Progress) -> Self {
         self.progress = progress;
         self
+    }
+
+    /// Whether the digests that are expected can be had by hashing so.
+    pub(crate) fn require_sense(&self) -> Result<()> {
+        let refused = |why| {
+            let (shard, hashing) = (self.id.clone(), self.hashing);
+            Err(Error::Hashing {
+                shard,
+                hashing,
+                why,
+            })
+        };
+        match self.hashing {
+            HostHashing::ContentAndVerity => Ok(()),
+            _ if self.expected_content.is_some() => refused(
+                "a content digest is expected, and only hashing both on the host computes one; \
+                 expect the verity digest instead",
+            ),
+            HostHashing::Trusted if self.expected_verity.is_none() => refused(
+                "there is no verity digest to compare the device's measurement with; expect the one \
+                 that `fsverity digest` prints for the file",
+            ),
+            HostHashing::Verity | HostHashing::Trusted => Ok(()),
+        }
     }
 }
 
@@ -94,6 +131,7 @@ impl fmt::Debug for SealRequest<'_> {
             .field("id", &self.id)
             .field("model", &self.model)
             .field("position", &self.position)
+            .field("hashing", &self.hashing)
             .finish_non_exhaustive()
     }
 }

@@ -3,20 +3,21 @@
 use std::time::Instant;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
-use vram_alloc::{Bytes, FrozenRegion, OpenRegion, Sent};
-use vram_seal::verity::Locator;
+use vram_alloc::{Bytes, FrozenRegion};
+use vram_seal::verity::{LeafPrints, Locator};
 use vram_seal::{
-    Digest, Freezing, HashPlan, Salt, SealRecord, SealedRecord, ShardHasher, ShardId, VerityDigest,
-    VerityMeasurement,
+    Digest, Freezing, Salt, SealRecord, SealedRecord, ShardId, VerityDigest, VerityMeasurement,
 };
 
+use crate::chunks::Chunks;
 use crate::clock::unix_nanos;
 use crate::event::Event;
 use crate::manager::Manager;
-use crate::progress::{Progress, Stage};
+use crate::progress::Progress;
 use crate::request::SealRequest;
 use crate::shard::{SealSteps, SealedShard};
-use crate::source::Opened;
+use crate::together::Together;
+use crate::upload::{Passed, Upload};
 use crate::{Error, Result};
 
 impl Manager {
@@ -28,16 +29,26 @@ impl Manager {
     ///
     /// # Errors
     ///
-    /// - [`Error::Stopped`], [`Error::Duplicate`], [`Error::Empty`], [`Error::TooLarge`], and
-    ///   [`vram_alloc::Error::OutOfMemory`] within [`Error::Memory`], before reading;
+    /// - [`Error::Stopped`], [`Error::Hashing`], [`Error::Duplicate`], [`Error::Empty`],
+    ///   [`Error::TooLarge`], and [`vram_alloc::Error::OutOfMemory`] within [`Error::Memory`], before
+    ///   reading;
     /// - [`Error::File`], [`Error::NotAFile`], [`Error::Model`], [`Error::Read`] and
     ///   [`Error::Changed`] for what is wrong with the source;
-    /// - [`Error::Unexpected`] for bytes other than expected, [`Error::UploadCorrupted`] if the
-    ///   device doesn't measure what was sent, [`Error::Policy`] for a region that isn't plain
-    ///   device memory.
+    /// - [`Error::Unexpected`] and [`Error::NotAsTrusted`] for bytes other than expected,
+    ///   [`Error::UploadCorrupted`] if the device doesn't measure what was sent, [`Error::Policy`]
+    ///   for a region that isn't plain device memory.
     pub fn seal(&self, request: SealRequest<'_>) -> Result<SealedShard> {
+        self.seal_beside(request, &Together::alone())
+    }
+
+    /// As [`seal`](Self::seal), one of several.
+    pub(crate) fn seal_beside(
+        &self,
+        request: SealRequest<'_>,
+        together: &Together,
+    ) -> Result<SealedShard> {
         let id = request.id.clone();
-        self.seal_untold(request).inspect_err(|error| {
+        self.seal_untold(request, together).inspect_err(|error| {
             if let Error::Policy(refusal) = error {
                 self.tell(&Event::policy_violation(Some(&id), refusal));
             }
@@ -49,41 +60,50 @@ impl Manager {
         })
     }
 
-    fn seal_untold(&self, request: SealRequest<'_>) -> Result<SealedShard> {
+    fn seal_untold(&self, request: SealRequest<'_>, together: &Together) -> Result<SealedShard> {
         let started = Instant::now();
+        self.require_running()?;
+        request.require_sense()?;
         let SealRequest {
             id,
             source,
             model,
             position,
+            expected_content,
+            expected_verity,
+            hashing,
             progress,
-            ..
         } = request;
-        self.require_running()?;
         let claim = self.claim(&id)?;
         let (mut source, size) = source.open()?;
         self.require_size(&id, size)?;
         let header = source.header()?;
 
-        let region = self.settings().allocator.allocate(size)?;
+        let mut region = self.settings().allocator.allocate(size)?;
         let allocated = Allocated::tell(self, &id, Bytes(region.mapped()));
-        let uploaded = self.upload(&id, source, region, progress)?;
-        uploaded.require(&id, request.expected_content, request.expected_verity)?;
+        let staging = &self.settings().staging;
+        let chunks = Chunks::new(id.clone(), source, size, staging.buffer_len());
+        let upload = Upload {
+            shard: &id,
+            hashing,
+            progress,
+            together,
+        };
+        let passed = upload.run(chunks, &mut region, staging)?;
+        let expected = Expected {
+            shard: &id,
+            content: expected_content,
+            verity: expected_verity,
+        };
+        expected.require(&passed)?;
         let upload = started.elapsed();
 
         // Frozen before it is measured: what was measured can't be written any more.
-        let region = uploaded.region.freeze()?;
+        let region = region.freeze()?;
         let freeze = started.elapsed().saturating_sub(upload);
         self.admit_region(&region)?;
-        let measured = self.measurer().measure(&region, &Salt::none(), progress)?;
-        if measured.digest() != uploaded.verity.digest() {
-            let (measured, sent) = (measured.digest(), uploaded.verity.digest());
-            return Err(Error::UploadCorrupted {
-                shard: id.clone(),
-                measured,
-                sent,
-            });
-        }
+        let content = passed.content;
+        let (measured, prints) = self.measure_sealed(&region, passed, &expected, progress)?;
         let measure = started
             .elapsed()
             .saturating_sub(upload)
@@ -92,7 +112,7 @@ impl Manager {
         let record = SealRecord {
             shard_id: id.clone(),
             size,
-            content: Some(uploaded.content),
+            content,
             verity: measured.digest(),
             device: self.device_id(),
             sealed_at_unix_nanos: unix_nanos(self.now()?)?,
@@ -101,6 +121,7 @@ impl Manager {
             model,
             nonce: nonce()?,
         };
+        let locator = Locator::new(measured, prints)?;
         let sealed = SealedRecord::seal(&self.settings().key, record);
         let steps = SealSteps {
             upload,
@@ -108,8 +129,8 @@ impl Manager {
             measure,
             total: started.elapsed(),
         };
-        let locator = uploaded.locator;
-        let shard = SealedShard::new(self.clone(), region, sealed, locator, header, steps);
+        let manager = self.clone();
+        let shard = SealedShard::new(manager, region, sealed, locator, header, hashing, steps);
         claim.pass_on();
         allocated.pass_on();
         self.tell(&Event::Sealed {
@@ -117,6 +138,41 @@ impl Manager {
             duration: steps.total,
         });
         Ok(shard)
+    }
+
+    /// Measures what lies on the device, and requires that it is what the host sent; or, where that
+    /// hashed nothing, what the caller expects.
+    fn measure_sealed(
+        &self,
+        region: &FrozenRegion,
+        passed: Passed,
+        expected: &Expected<'_>,
+        progress: &dyn Progress,
+    ) -> Result<(VerityMeasurement, LeafPrints)> {
+        let shard = || expected.shard.clone();
+        let mut measurer = self.measurer();
+        let Some((sent, prints)) = passed.verity else {
+            let (measured, prints) =
+                measurer.measure_with_prints(region, &Salt::none(), progress)?;
+            let trusted = expected.verity;
+            return match trusted.filter(|trusted| *trusted == measured.digest()) {
+                Some(_) => Ok((measured, prints)),
+                None => Err(Error::NotAsTrusted {
+                    shard: shard(),
+                    measured: measured.digest(),
+                    expected: trusted.unwrap_or(VerityDigest::from_bytes([0; 32])),
+                }),
+            };
+        };
+        let measured = measurer.measure(region, &Salt::none(), progress)?;
+        if measured.digest() != sent.digest() {
+            return Err(Error::UploadCorrupted {
+                shard: shard(),
+                measured: measured.digest(),
+                sent: sent.digest(),
+            });
+        }
+        Ok((measured, prints))
     }
 
     /// Whether a shard of this size can be sealed now: what is checked before a byte is read.
@@ -135,113 +191,36 @@ impl Manager {
         }
         Ok(self.settings().allocator.check(size)?)
     }
-
-    /// Reads, hashes and copies to the device, all at once: while one buffer is hashed and copied,
-    /// the next is read.
-    fn upload(
-        &self,
-        id: &ShardId,
-        mut source: Opened<'_>,
-        mut region: OpenRegion,
-        progress: &dyn Progress,
-    ) -> Result<Uploaded> {
-        let size = region.len();
-        let mut staging = self.staging()?;
-        let ring = staging.ring()?;
-        let mut hasher = ShardHasher::new(HashPlan::BOTH, &Salt::none());
-        let mut reading: Option<Sent> = None;
-        let mut offset = 0;
-        while offset < size {
-            let mut buffer = ring.acquire()?;
-            let room = buffer.bytes_mut();
-            let len = usize::try_from(size.saturating_sub(offset)).unwrap_or(usize::MAX);
-            let len = len.min(room.len());
-            let room = room.get_mut(..len).unwrap_or_default();
-            let (read, ()) = beside_hashing(
-                || source.fill(id, offset, size, room),
-                || {
-                    if let Some(sent) = &reading {
-                        hasher.update(sent);
-                    }
-                },
-            );
-            if let Some(sent) = reading.take() {
-                ring.give_back(sent);
-            }
-            read?;
-            reading = Some(ring.send(buffer, len, &mut region, offset)?);
-            offset = offset.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
-            progress.advanced(Stage::Upload, offset, size);
-        }
-        if let Some(sent) = reading.take() {
-            hasher.update(&sent);
-            ring.give_back(sent);
-        }
-        source.finish(id, size)?;
-        ring.drain()?;
-        drop(staging);
-        Uploaded::new(region, hasher, id)
-    }
 }
 
-/// Reads on this thread while a worker hashes: the source need not be able to change threads.
-fn beside_hashing<R>(read: impl FnOnce() -> R, hash: impl FnOnce() + Send) -> (R, ()) {
-    rayon::in_place_scope(|scope| {
-        scope.spawn(|_| hash());
-        (read(), ())
-    })
+/// The digests that the caller expects.
+struct Expected<'a> {
+    shard: &'a ShardId,
+    content: Option<Digest>,
+    verity: Option<VerityDigest>,
 }
 
-/// A region filled, with what the host computed of the bytes that went there.
-struct Uploaded {
-    region: OpenRegion,
-    content: Digest,
-    verity: VerityMeasurement,
-    locator: Locator,
-}
-
-impl Uploaded {
-    fn new(region: OpenRegion, hasher: ShardHasher, id: &ShardId) -> Result<Self> {
-        let digests = hasher.finish();
-        let (Some(content), Some(verity), Some(prints)) =
-            (digests.content, digests.verity, digests.prints)
-        else {
-            let (read, size) = (0, region.len());
-            return Err(Error::Changed {
-                shard: id.clone(),
-                read,
-                size,
-            });
-        };
-        let locator = Locator::new(verity.clone(), prints)?;
-        Ok(Self {
-            region,
-            content,
-            verity,
-            locator,
-        })
-    }
-
-    fn require(
-        &self,
-        id: &ShardId,
-        content: Option<Digest>,
-        verity: Option<VerityDigest>,
-    ) -> Result<()> {
+impl Expected<'_> {
+    /// Compares them with what the host computed. What it did not compute is compared later, or was
+    /// refused.
+    fn require(&self, passed: &Passed) -> Result<()> {
         let unexpected = |kind, found: String, expected: String| {
             Err(Error::Unexpected {
-                shard: id.clone(),
+                shard: self.shard.clone(),
                 kind,
                 found,
                 expected,
             })
         };
-        if let Some(expected) = content.filter(|expected| *expected != self.content) {
-            return unexpected("content", self.content.to_string(), expected.to_string());
+        if let (Some(expected), Some(found)) = (self.content, passed.content)
+            && expected != found
+        {
+            return unexpected("content", found.to_string(), expected.to_string());
         }
-        let found = self.verity.digest();
-        if let Some(expected) = verity.filter(|expected| *expected != found) {
-            return unexpected("verity", found.to_string(), expected.to_string());
+        if let (Some(expected), Some((found, _))) = (self.verity, &passed.verity)
+            && expected != found.digest()
+        {
+            return unexpected("verity", found.digest().to_string(), expected.to_string());
         }
         Ok(())
     }
@@ -303,4 +282,40 @@ fn nonce() -> Result<[u8; 16]> {
             source: "the system's generator failed".into(),
         })?;
     Ok(nonce)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Read};
+
+    use vram_seal::SealKey;
+
+    use super::*;
+
+    #[test]
+    fn a_seal_that_nobody_wants_any_more_reads_nothing_and_leaves_nothing() {
+        struct Unreadable;
+        impl Read for Unreadable {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                panic!("nobody waits for this byte")
+            }
+        }
+        let model = vram_sim::DeviceModel::small(16 << 20);
+        let machine = vram_sim::Machine::builder().device(model).build().unwrap();
+        let platform = vram_alloc::Platform::with_driver(machine.driver()).unwrap();
+        let key = SealKey::from_bytes(b"a key that is used in tests only").unwrap();
+        let builder = Manager::builder().key(key).allow_simulated();
+        let manager = builder.build(&platform).unwrap();
+        let together = Together::alone();
+        together.cancel();
+
+        let mut unreadable = Unreadable;
+        let request = SealRequest::reader("shard".parse().unwrap(), &mut unreadable, 5 << 20);
+        let error = manager.seal_beside(request, &together).unwrap_err();
+
+        assert!(matches!(error, Error::Cancelled { .. }), "{error:?}");
+        assert!(!error.is_fatal());
+        assert_eq!(manager.capacity().unwrap().used.0, 0);
+        assert!(manager.shard_ids().is_empty());
+    }
 }

@@ -12,6 +12,7 @@ use vram_seal::{
 };
 
 use crate::event::Event;
+use crate::hashing::HostHashing;
 use crate::manager::Manager;
 use crate::model::{ModelFormat, ModelHeader, TensorTable};
 
@@ -29,6 +30,7 @@ pub struct SealedShard {
     sealed: SealedRecord,
     locator: Locator,
     header: Option<ModelHeader>,
+    hashing: HostHashing,
     steps: SealSteps,
 }
 
@@ -39,7 +41,7 @@ pub type ModelShardHandle = SealedShard;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct SealSteps {
-    /// Reading, hashing and copying to the device, overlapped.
+    /// Reading, hashing what the host is to hash, and copying to the device, overlapped.
     pub upload: Duration,
     /// Making the region read-only.
     pub freeze: Duration,
@@ -56,6 +58,7 @@ impl SealedShard {
         sealed: SealedRecord,
         locator: Locator,
         header: Option<ModelHeader>,
+        hashing: HostHashing,
         steps: SealSteps,
     ) -> Self {
         Self {
@@ -64,6 +67,7 @@ impl SealedShard {
             sealed,
             locator,
             header,
+            hashing,
             steps,
         }
     }
@@ -92,7 +96,8 @@ impl SealedShard {
         Bytes(self.region.as_ref().map_or(0, FrozenRegion::mapped))
     }
 
-    /// Its content digest, which `sha256sum` prints for the same bytes.
+    /// Its content digest, which `sha256sum` prints for the same bytes; none where the host didn't
+    /// compute it ([`HostHashing`]).
     #[must_use]
     pub const fn content_digest(&self) -> Option<Digest> {
         self.sealed.record.content
@@ -157,6 +162,12 @@ impl SealedShard {
         &self.sealed
     }
 
+    /// What the host hashed of it on its way to the device. The device measured it in any case.
+    #[must_use]
+    pub const fn hashing(&self) -> HostHashing {
+        self.hashing
+    }
+
     /// How long each step of the seal took.
     #[must_use]
     pub const fn steps(&self) -> SealSteps {
@@ -209,6 +220,7 @@ impl fmt::Debug for SealedShard {
 struct Shown<'a> {
     #[serde(flatten)]
     record: &'a SealRecord,
+    hashing: HostHashing,
     mapped: Bytes,
     format: ModelFormat,
     tensors: usize,
@@ -219,6 +231,7 @@ impl Serialize for SealedShard {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let shown = Shown {
             record: &self.sealed.record,
+            hashing: self.hashing,
             mapped: self.mapped(),
             format: self.format(),
             tensors: self.tensors().map_or(0, TensorTable::len),

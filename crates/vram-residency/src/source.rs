@@ -1,11 +1,11 @@
-//! Where a shard's bytes come from: memory, a reader, or a file.
+//! Where a shard's bytes come from: memory, a reader, or a file, looked at before it is read.
 
 use std::fs::{File, Metadata};
 use std::io::{BufReader, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use ring::digest::{Context, SHA256};
-use vram_seal::ShardId;
+use vram_seal::Digest;
+use vram_seal::verity::GROUP_SIZE;
 
 use crate::model::{FormatHint, ModelHeader};
 use crate::{Error, Result};
@@ -24,25 +24,28 @@ pub(crate) enum Source<'a> {
 
 /// A source opened, its length known, nothing read of its content yet.
 pub(crate) enum Opened<'a> {
-    Bytes { rest: &'a [u8] },
-    Reader { reader: &'a mut (dyn Read + Send) },
+    Bytes(&'a [u8]),
+    Reader(&'a mut (dyn Read + Send)),
     File(Box<OpenFile>),
 }
 
-/// A file that must stay as it is until it is sealed.
+/// A file that must stay as it is until it is sealed. It is read in any order.
 pub(crate) struct OpenFile {
     path: PathBuf,
     file: File,
     before: Metadata,
     header: Option<HeaderBytes>,
+    /// Held from seeking to reading, where there is no call for both.
+    #[cfg(not(unix))]
+    seeking: std::sync::Mutex<()>,
 }
 
-/// The header's hash when it was parsed, and the hash of the same bytes as they are uploaded: the
-/// tensor table describes what was sealed, or nothing is.
+/// The header's hashes when it was parsed, one for each group of 512 KiB that it reaches into. The
+/// same bytes must have them as they are uploaded: the tensor table describes what was sealed, or
+/// nothing is.
 struct HeaderBytes {
-    parsed: [u8; 32],
-    uploaded: Context,
-    left: u64,
+    len: u64,
+    groups: Vec<[u8; 32]>,
 }
 
 impl<'a> Source<'a> {
@@ -50,10 +53,10 @@ impl<'a> Source<'a> {
     pub(crate) fn open(self) -> Result<(Opened<'a>, u64)> {
         match self {
             Self::Bytes(bytes) => Ok((
-                Opened::Bytes { rest: bytes },
+                Opened::Bytes(bytes),
                 u64::try_from(bytes.len()).unwrap_or(u64::MAX),
             )),
-            Self::Reader { reader, len } => Ok((Opened::Reader { reader }, len)),
+            Self::Reader { reader, len } => Ok((Opened::Reader(reader), len)),
             Self::File { path } => {
                 let file = OpenFile::open(path)?;
                 let len = file.before.len();
@@ -68,102 +71,7 @@ impl Opened<'_> {
     pub(crate) fn header(&mut self) -> Result<Option<ModelHeader>> {
         match self {
             Self::File(file) => file.read_header().map(Some),
-            Self::Bytes { .. } | Self::Reader { .. } => Ok(None),
-        }
-    }
-
-    /// Fills the buffer from the source, or as much as is left of it.
-    fn read_some(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        match self {
-            Self::Bytes { rest } => rest.read(buffer),
-            Self::Reader { reader } => reader.read(buffer),
-            Self::File(file) => file.file.read(buffer),
-        }
-    }
-
-    /// Fills the whole buffer, which starts at `offset` of a shard of `size` bytes.
-    pub(crate) fn fill(
-        &mut self,
-        shard: &ShardId,
-        offset: u64,
-        size: u64,
-        buffer: &mut [u8],
-    ) -> Result<()> {
-        let mut filled = 0;
-        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            let read = offset.saturating_add(u64::try_from(filled).unwrap_or(u64::MAX));
-            match self.read_some(rest) {
-                Ok(0) => {
-                    return Err(Error::Changed {
-                        shard: shard.clone(),
-                        read,
-                        size,
-                    });
-                }
-                // A reader that claims more than it was given room for is not believed.
-                Ok(count) if count <= rest.len() => filled = filled.saturating_add(count),
-                Ok(_) => {
-                    let source =
-                        std::io::Error::other("the reader claims more bytes than asked for");
-                    return Err(Error::Read {
-                        shard: shard.clone(),
-                        read,
-                        size,
-                        source,
-                    });
-                }
-                Err(source) if source.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(source) => {
-                    return Err(Error::Read {
-                        shard: shard.clone(),
-                        read,
-                        size,
-                        source,
-                    });
-                }
-            }
-        }
-        if let Self::File(file) = self
-            && let Some(header) = &mut file.header
-        {
-            header.take_in(buffer);
-        }
-        Ok(())
-    }
-
-    /// After the last byte: nothing more may follow, and a file must be as it was.
-    pub(crate) fn finish(mut self, shard: &ShardId, size: u64) -> Result<()> {
-        let changed = |read| Error::Changed {
-            shard: shard.clone(),
-            read,
-            size,
-        };
-        let more = loop {
-            match self.read_some(&mut [0]) {
-                Err(source) if source.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(source) => {
-                    return Err(Error::Read {
-                        shard: shard.clone(),
-                        read: size,
-                        size,
-                        source,
-                    });
-                }
-                Ok(more) => break more,
-            }
-        };
-        if more > 0 {
-            return Err(changed(size.saturating_add(1)));
-        }
-        match self {
-            Self::File(file) => {
-                if file.ended_unchanged()? {
-                    Ok(())
-                } else {
-                    Err(changed(size))
-                }
-            }
-            Self::Bytes { .. } | Self::Reader { .. } => Ok(()),
+            Self::Bytes(_) | Self::Reader(_) => Ok(None),
         }
     }
 }
@@ -184,6 +92,8 @@ impl OpenFile {
             file,
             before,
             header: None,
+            #[cfg(not(unix))]
+            seeking: std::sync::Mutex::default(),
         })
     }
 
@@ -200,71 +110,80 @@ impl OpenFile {
         let parsed = header.data().start;
         if !header.tensors().is_empty() && parsed > 0 {
             self.header = Some(HeaderBytes {
-                parsed: self.hash_start(parsed)?,
-                uploaded: Context::new(&SHA256),
-                left: parsed,
+                len: parsed,
+                groups: self.hash_start(parsed)?,
             });
         }
-        self.rewind()?;
         Ok(header)
     }
 
-    fn hash_start(&mut self, len: u64) -> Result<[u8; 32]> {
-        self.rewind()?;
-        let mut context = Context::new(&SHA256);
+    /// The hashes of the first `len` bytes, group by group.
+    fn hash_start(&mut self, len: u64) -> Result<Vec<[u8; 32]>> {
+        let failed = |source| failed(&self.path, "reading its header", source);
+        (&self.file).seek(SeekFrom::Start(0)).map_err(failed)?;
         let mut reader = (&self.file).take(len);
-        let mut buffer = vec![0; 1 << 16];
+        let mut group = Vec::new();
+        let mut hashes = Vec::new();
         loop {
-            match reader.read(&mut buffer) {
-                Ok(0) => return Ok(to_array(context)),
-                Ok(count) => context.update(buffer.get(..count).unwrap_or_default()),
-                Err(source) if source.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(failed(&self.path, "reading its header", source)),
+            group.clear();
+            let room = u64::try_from(GROUP_SIZE).unwrap_or(u64::MAX);
+            let read = reader.by_ref().take(room).read_to_end(&mut group);
+            if read.map_err(failed)? == 0 {
+                return Ok(hashes);
             }
+            hashes.push(sha256(&group));
         }
     }
 
-    fn rewind(&mut self) -> Result<()> {
-        let sought = self.file.seek(SeekFrom::Start(0));
-        sought
-            .map(drop)
-            .map_err(|source| failed(&self.path, "going back to its start", source))
+    /// Reads from a place in the file, however many threads do.
+    #[cfg(unix)]
+    pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        std::os::unix::fs::FileExt::read_at(&self.file, buffer, offset)
     }
 
-    /// Whether the file is the one that was opened, unmodified, and its header the one parsed.
-    fn ended_unchanged(self) -> Result<bool> {
+    /// Reads from a place in the file, one thread at a time.
+    #[cfg(not(unix))]
+    pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        let _alone = crate::manager::lock(&self.seeking);
+        (&self.file).seek(SeekFrom::Start(offset))?;
+        (&self.file).read(buffer)
+    }
+
+    /// Whether these bytes, which start with a group, are those that were parsed, as far as the header
+    /// reaches into them.
+    pub(crate) fn header_holds(&self, offset: u64, bytes: &[u8]) -> bool {
+        self.header
+            .as_ref()
+            .is_none_or(|header| header.holds(offset, bytes))
+    }
+
+    /// Whether the file is the one that was opened, unmodified.
+    pub(crate) fn is_unchanged(&self) -> Result<bool> {
         let after = self
             .file
             .metadata()
             .map_err(|source| failed(&self.path, "looking at it", source))?;
-        let header_held = self.header.is_none_or(HeaderBytes::held);
-        Ok(header_held && fingerprint(&self.before) == fingerprint(&after))
+        Ok(fingerprint(&self.before) == fingerprint(&after))
     }
 }
 
 impl HeaderBytes {
-    fn take_in(&mut self, bytes: &[u8]) {
-        let want = usize::try_from(self.left)
-            .unwrap_or(usize::MAX)
-            .min(bytes.len());
-        self.uploaded.update(bytes.get(..want).unwrap_or_default());
-        self.left = self
-            .left
-            .saturating_sub(u64::try_from(want).unwrap_or(u64::MAX));
-    }
-
-    fn held(self) -> bool {
-        self.left == 0 && to_array(self.uploaded) == self.parsed
+    fn holds(&self, offset: u64, bytes: &[u8]) -> bool {
+        let left = self.len.saturating_sub(offset);
+        let within = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+        let header = bytes.get(..within).unwrap_or_default();
+        let group = u64::try_from(GROUP_SIZE).unwrap_or(u64::MAX);
+        let first = offset.checked_div(group).unwrap_or(0);
+        let first = usize::try_from(first).unwrap_or(usize::MAX);
+        header.chunks(GROUP_SIZE).enumerate().all(|(at, group)| {
+            let parsed = self.groups.get(first.saturating_add(at));
+            parsed == Some(&sha256(group))
+        })
     }
 }
 
-fn to_array(context: Context) -> [u8; 32] {
-    let mut array = [0; 32];
-    let digest = context.finish();
-    for (byte, value) in array.iter_mut().zip(digest.as_ref()) {
-        *byte = *value;
-    }
-    array
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    *Digest::of(bytes).as_bytes()
 }
 
 /// What a write to a file changes: its size, and the time that no caller can set back.
@@ -306,5 +225,66 @@ pub(crate) fn failed(path: &Path, doing: &'static str, source: std::io::Error) -
         path: path.to_owned(),
         doing,
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A model whose header is so long that it reaches into a second group.
+    fn long_header() -> Vec<u8> {
+        let header = r#"{"w":{"dtype":"U8","shape":[600000],"data_offsets":[0,600000]}}"#;
+        let mut file = 700_000_u64.to_le_bytes().to_vec();
+        file.extend_from_slice(header.as_bytes());
+        file.resize(700_008, b' ');
+        file.resize(1_300_008, 7);
+        file
+    }
+
+    #[test]
+    fn a_header_is_held_to_what_was_parsed_group_by_group() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let bytes = long_header();
+        std::fs::write(&path, &bytes).unwrap();
+        let mut file = OpenFile::open(path).unwrap();
+        file.read_header().unwrap();
+
+        let groups = |bytes: &[u8]| -> Vec<bool> {
+            let offsets = (0..).step_by(GROUP_SIZE);
+            let pieces = offsets.zip(bytes.chunks(GROUP_SIZE));
+            pieces
+                .map(|(offset, piece)| file.header_holds(offset, piece))
+                .collect()
+        };
+        assert_eq!(groups(&bytes), [true; 3]);
+        assert!(file.header_holds(0, &bytes), "in one piece");
+        for (at, expected) in [
+            (0, [false, true, true]),
+            (GROUP_SIZE - 1, [false, true, true]),
+            (GROUP_SIZE, [true, false, true]),
+            (700_007, [true, false, true]),
+            // What follows the header is the digests' to judge.
+            (700_008, [true, true, true]),
+            (1_300_000, [true, true, true]),
+        ] {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            assert_eq!(groups(&changed), expected, "byte {at}");
+            let held = file.header_holds(0, &changed);
+            assert_eq!(held, expected == [true; 3], "byte {at}, in one piece");
+        }
+    }
+
+    #[test]
+    fn bytes_without_a_table_have_no_header_to_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.bin");
+        std::fs::write(&path, b"bytes").unwrap();
+        let mut file = OpenFile::open(path).unwrap();
+        file.read_header().unwrap();
+
+        assert!(file.header_holds(0, b"other"));
     }
 }

@@ -164,6 +164,27 @@ pub enum Error {
         /// How many were given.
         found: u64,
     },
+    /// A piece of a file is not whole groups of it.
+    #[error(
+        "a piece of {len} bytes at {offset} is no whole groups of a file of {size} bytes: start and \
+         end it at multiples of 524288 bytes, or end it with the file"
+    )]
+    PieceRange {
+        /// Where the piece starts.
+        offset: u64,
+        /// Its length in bytes.
+        len: u64,
+        /// The file's size in bytes.
+        size: u64,
+    },
+    /// A part of a file was in no piece.
+    #[error("group {group} of a file of {size} bytes was in no piece: hash all of the file")]
+    PieceMissing {
+        /// The first such group.
+        group: u64,
+        /// The file's size in bytes.
+        size: u64,
+    },
     /// A group does not exist.
     #[error("group {group} does not exist: there are {groups}, counted from 0")]
     GroupOutOfRange {
@@ -319,6 +340,8 @@ impl Error {
             | Self::SetPosition { .. }
             | Self::GroupCount { .. }
             | Self::PrintCount { .. }
+            | Self::PieceRange { .. }
+            | Self::PieceMissing { .. }
             | Self::GroupOutOfRange { .. }
             | Self::LeafCount { .. }
             | Self::RecordMagic
@@ -362,6 +385,8 @@ impl Error {
             | Self::SetPosition { .. }
             | Self::GroupCount { .. }
             | Self::PrintCount { .. }
+            | Self::PieceRange { .. }
+            | Self::PieceMissing { .. }
             | Self::GroupOutOfRange { .. }
             | Self::LeafCount { .. }
             | Self::Read { .. }

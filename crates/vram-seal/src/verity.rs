@@ -17,11 +17,13 @@
 //!
 //! 128 leaves, 512 KiB of data, lie under one level-1 hash: the *group hash*. The list of them is
 //! 1/16384 of the data. It is what a device gives back, from which [`finish_from_groups`] computes
-//! the rest, and what [`Locator`] compares to find a change.
+//! the rest, and what [`Locator`] compares to find a change. A file that is read in several places
+//! at once is hashed in [pieces](PieceHasher) of whole groups, in any order.
 
 mod block;
 mod locate;
 mod measurement;
+mod pieces;
 mod shape;
 mod stream;
 
@@ -31,6 +33,7 @@ pub use self::{
     block::{group_hashes, leaf_hashes},
     locate::{GroupIndex, LeafPrints, Locator},
     measurement::{VerityMeasurement, descriptor, finish_from_groups},
+    pieces::{Piece, PieceHasher, PieceTree},
     shape::Shape,
 };
 

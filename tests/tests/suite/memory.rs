@@ -2,18 +2,22 @@
 
 use std::fs::{self, File};
 use std::hint::black_box;
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use vram_residency::{Progress, SealRequest, Stage};
+use vram_residency::{HostHashing, Manager, Progress, SealRequest, Stage};
 use vram_sim::Machine;
 
 use crate::rig::{MIB, builder, id, machine, platform};
 
 const MODEL: u64 = 2048 * MIB;
 const LIMIT: u64 = 256 * MIB;
+
+/// What may be page-locked at a time, by default.
+const STAGING: u64 = 192 * MIB;
 
 /// Bytes that the child holds on purpose once it has sealed, to see them counted.
 const HELD: usize = 300 << 20;
@@ -69,12 +73,17 @@ impl Progress for Peak<'_> {
     }
 }
 
-/// The seal that is measured, in a process of its own.
-fn seal_and_sample(report: &str) {
+/// Seals that are measured, in a process of their own.
+type Seals = fn(&Manager, &Path, &Peak<'_>);
+
+/// A file of its own size in zeros, which takes no room.
+fn sparse(path: &Path, size: u64) {
+    File::create(path).unwrap().set_len(size).unwrap();
+}
+
+fn seal_and_sample(report: &str, memory: u64, seals: Seals) {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("model.bin");
-    File::create(&path).unwrap().set_len(MODEL).unwrap();
-    let machine = machine(MODEL + 64 * MIB);
+    let machine = machine(memory);
     let manager = builder().build(&platform(&machine)).unwrap();
     let peak = Peak {
         machine: &machine,
@@ -83,16 +92,13 @@ fn seal_and_sample(report: &str) {
         sealed: AtomicBool::new(false),
     };
 
-    let shard = thread::scope(|scope| {
+    thread::scope(|scope| {
         let watcher = scope.spawn(|| peak.watch());
-        let request = SealRequest::file(id("model"), &path).progress(&peak);
-        let sealed = manager.seal(request);
+        seals(&manager, folder.path(), &peak);
         peak.sealed.store(true, Ordering::Relaxed);
         watcher.thread().unpark();
-        sealed
     });
 
-    assert_eq!(shard.unwrap().size().0, MODEL);
     let (most, pinned) = (peak.anonymous.into_inner(), peak.pinned.into_inner());
     let before = anonymous();
     let held = black_box(vec![1_u8; HELD]);
@@ -101,17 +107,18 @@ fn seal_and_sample(report: &str) {
     fs::write(report, format!("{most} {pinned} {seen}")).unwrap();
 }
 
-#[test]
-fn sealing_two_gibibytes_takes_a_bounded_amount_of_host_memory() {
+/// Runs the seals in a child process, which is this test run again, and requires that they stay
+/// within the bounds. Returns the most that was page-locked.
+fn require_bounded(test: &str, memory: u64, seals: Seals) -> Option<u64> {
     if let Ok(report) = std::env::var(CHILD) {
-        return seal_and_sample(&report);
+        seal_and_sample(&report, memory, seals);
+        return None;
     }
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("peak");
-    let this = "memory::sealing_two_gibibytes_takes_a_bounded_amount_of_host_memory";
 
     let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", this])
+        .args(["--exact", test])
         .env(CHILD, &report)
         .output()
         .unwrap();
@@ -126,8 +133,52 @@ fn sealing_two_gibibytes_takes_a_bounded_amount_of_host_memory() {
         anonymous + pinned < LIMIT,
         "{anonymous} bytes of its own and {pinned} page-locked, beyond the simulated device's"
     );
-    // Staging is 4 buffers of 8 MiB: less would mean that it was not seen.
-    assert!(pinned >= 32 * MIB, "{pinned} bytes page-locked");
+    assert!(pinned <= STAGING, "{pinned} bytes page-locked");
     // What the limit forbids would have been seen.
     assert!(seen >= LIMIT, "{seen} bytes more, of {HELD} held");
+    Some(pinned)
+}
+
+#[test]
+fn sealing_two_gibibytes_takes_a_bounded_amount_of_host_memory() {
+    let test = "memory::sealing_two_gibibytes_takes_a_bounded_amount_of_host_memory";
+    let pinned = require_bounded(test, MODEL + 64 * MIB, |manager, folder, peak| {
+        let path = folder.join("model.bin");
+        sparse(&path, MODEL);
+        let request = SealRequest::file(id("model"), &path).progress(peak);
+
+        let shard = manager.seal(request).unwrap();
+
+        assert_eq!(shard.size().0, MODEL);
+    });
+    // Less than one buffer would mean that it was not seen.
+    assert!(pinned.is_none_or(|pinned| pinned >= 2 * MIB));
+}
+
+#[test]
+fn many_seals_at_once_share_the_same_bounded_staging() {
+    const SEALS: u64 = 60;
+    const EACH: u64 = 9 * MIB;
+    let test = "memory::many_seals_at_once_share_the_same_bounded_staging";
+    let pinned = require_bounded(test, 1024 * MIB, |manager, folder, peak| {
+        let path = folder.join("model.bin");
+        sparse(&path, EACH);
+        thread::scope(|scope| {
+            for number in 0..SEALS {
+                let path = &path;
+                scope.spawn(move || {
+                    let hashing = match number % 2 {
+                        0 => HostHashing::Verity,
+                        _ => HostHashing::ContentAndVerity,
+                    };
+                    let request = SealRequest::file(id(&format!("model-{number}")), path)
+                        .hashing(hashing)
+                        .progress(peak);
+                    manager.seal(request).unwrap()
+                });
+            }
+        });
+    });
+    // Several seals were under way at some moment, or nothing was shared.
+    assert!(pinned.is_none_or(|pinned| pinned >= 16 * MIB), "{pinned:?}");
 }

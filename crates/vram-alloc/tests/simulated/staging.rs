@@ -148,6 +148,59 @@ fn a_ring_says_how_much_it_pins() {
 }
 
 #[test]
+fn a_growing_ring_pins_what_is_needed_and_no_more() {
+    let rig = Rig::new();
+    let mut ring = StagingRing::growing(&rig.device, 3, LEN).unwrap();
+    let mut region = rig.allocator.allocate(MIB).unwrap();
+    assert_eq!((ring.pinned(), rig.machine.live().host_allocations), (0, 0));
+
+    // Each copy is done before the next buffer is asked for.
+    for offset in 0..5 {
+        let sent = send(&mut ring, &mut region, offset * 4096, &noise(offset, LEN));
+        ring.give_back(sent);
+        ring.drain().unwrap();
+    }
+    assert_eq!(ring.pinned(), LEN);
+
+    // None is.
+    for offset in 5..9 {
+        let sent = send(&mut ring, &mut region, offset * 4096, &noise(offset, LEN));
+        ring.give_back(sent);
+    }
+    assert!(ring.pinned() > LEN && ring.pinned() <= 3 * LEN);
+    assert_eq!(rig.machine.live().host_allocations * LEN, ring.pinned());
+
+    ring.drain().unwrap();
+    for offset in 0..9 {
+        assert!(read(&region, offset * 4096, LEN) == noise(offset, LEN));
+    }
+    let held: Vec<_> = (0..3).map(|_| ring.acquire().unwrap()).collect();
+    assert_eq!(ring.pinned(), 3 * LEN);
+    assert!(ring.acquire().is_err(), "three is its full size");
+    drop(held);
+    assert_eq!(ring.pinned(), 0);
+}
+
+#[test]
+fn a_growing_ring_that_cannot_grow_waits_for_the_buffer_it_has() {
+    let rig = Rig::new();
+    let mut ring = StagingRing::growing(&rig.device, 2, LEN).unwrap();
+    let mut region = rig.allocator.allocate(MIB).unwrap();
+    let sent = send(&mut ring, &mut region, 0, &noise(1, LEN));
+    ring.give_back(sent);
+    let failed = CUresult::CUDA_ERROR_OUT_OF_MEMORY;
+    rig.machine.fail_always(Function::cuMemHostAlloc, failed);
+
+    let sent = send(&mut ring, &mut region, 4096, &noise(2, LEN));
+
+    ring.give_back(sent);
+    ring.drain().unwrap();
+    assert_eq!(ring.pinned(), LEN);
+    assert!(read(&region, 0, LEN) == noise(1, LEN));
+    assert!(read(&region, 4096, LEN) == noise(2, LEN));
+}
+
+#[test]
 fn too_little_host_memory_to_pin_is_an_error_that_leaves_nothing() {
     let rig = Rig::new();
     rig.machine.fail_nth(
@@ -251,6 +304,22 @@ fn wiping_leaves_no_byte_in_any_buffer() {
     );
     drop(region);
     assert_eq!(rig.secret_pages(), 0);
+}
+
+#[test]
+fn a_buffer_put_back_unsent_is_used_next_and_wiped() {
+    let rig = Rig::new();
+    let mut ring = StagingRing::growing(&rig.device, 2, LEN).unwrap();
+    let mut unsent = ring.acquire().unwrap();
+    unsent.bytes_mut().copy_from_slice(&secret(LEN));
+    ring.put_back(unsent);
+    let again = ring.acquire().unwrap();
+    ring.put_back(again);
+    assert_eq!((ring.pinned(), rig.staged_leftovers()), (LEN, 1));
+
+    ring.wipe().unwrap();
+
+    assert_eq!(rig.staged_leftovers(), 0);
 }
 
 #[test]

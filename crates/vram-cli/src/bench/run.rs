@@ -9,7 +9,6 @@ use super::Options;
 use super::catalogue::{Id, Kind};
 use super::ceilings::{self, Way};
 use super::child;
-use super::hashing::{HostWork, NOT_YET};
 use super::host;
 use super::measured::Measured;
 use super::peers;
@@ -169,8 +168,8 @@ impl Run<'_> {
     }
 
     fn sealing(&mut self, verity: Option<VerityDigest>) -> anyhow::Result<()> {
-        self.seal_one(Id::SealVerity1, Some(HostWork::Verity))?;
-        self.seal_one(Id::SealTrusted1, verity.map(HostWork::Nothing))?;
+        self.seal_one(Id::SealVerity1, Some(seal::HostWork::Verity))?;
+        self.seal_one(Id::SealTrusted1, verity.map(seal::HostWork::Nothing))?;
         if self.wants(Id::SealMemory) {
             let measured = child::memory(&mut self.rig, &self.options.device, verity);
             self.take_or_skip(Id::SealMemory, measured)?;
@@ -179,15 +178,14 @@ impl Run<'_> {
         self.measure(Id::SealBoth16, |run| seal::set(&run.rig))
     }
 
-    fn seal_one(&mut self, id: Id, work: Option<HostWork>) -> anyhow::Result<()> {
+    fn seal_one(&mut self, id: Id, work: Option<seal::HostWork>) -> anyhow::Result<()> {
         let Some(work) = work.filter(|_| self.wants(id)) else {
             return Ok(());
         };
         let measured = self.rig.big_file().map(|file| file.path().to_owned());
         self.rig.doing(id.name());
         let measured = measured.and_then(|path| seal::file(&self.rig, &path, work));
-        let measured = measured.map(|measured| measured.ok_or_else(|| NOT_YET.to_owned()));
-        self.take_or_skip(id, measured)
+        self.take_or_skip(id, measured.map(Ok))
     }
 
     fn take_or_skip(

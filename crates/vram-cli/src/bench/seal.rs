@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use vram_residency::{Manager, ModelFolder, SealRequest, SealedShard};
+use vram_residency::{HostHashing, Manager, ModelFolder, SealRequest, SealedShard};
 use vram_seal::VerityDigest;
 
 use super::ceilings::timed;
-use super::hashing::{HostWork, hashing};
 use super::measured::{Measured, rate};
 use super::rig::Rig;
 use super::scale::{FILES, GIB, MIB, sized};
@@ -30,47 +29,45 @@ pub(super) fn set(rig: &Rig<'_>) -> anyhow::Result<Measured> {
     Ok(Measured::new(samples, note)?.at_full_size(rig.scale.each >= 256 * MIB))
 }
 
-/// One file, the host hashing no more than it is told; nothing where this version can't do so.
-pub(super) fn file(rig: &Rig<'_>, path: &Path, work: HostWork) -> anyhow::Result<Option<Measured>> {
-    let manager = &rig.opened.manager;
-    let mut samples = Vec::new();
-    for _ in 0..rig.scale.repetitions.min(3) {
-        let Some(request) = hashing(request(path, "file", work)?, work) else {
-            return Ok(None);
-        };
-        let (shard, time) = timed(|| Ok(manager.seal(request)?))?;
-        drop(shard);
-        samples.push(rate(rig.scale.big, time));
-    }
-    let note = format!("one file of {}", sized(rig.scale.big));
-    let measured = Measured::new(samples, note)?;
-    Ok(Some(measured.at_full_size(rig.scale.big >= GIB)))
+/// What the host hashes while a file is sealed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum HostWork {
+    /// The verity digest.
+    Verity,
+    /// Nothing: the verity digest is known.
+    Nothing(VerityDigest),
 }
 
-/// Seals a file with as little work for the host as this version can do with.
+/// One file, the host hashing no more than it is told.
+pub(super) fn file(rig: &Rig<'_>, path: &Path, work: HostWork) -> anyhow::Result<Measured> {
+    let manager = &rig.opened.manager;
+    let samples = (0..rig.scale.repetitions.min(3)).map(|_| {
+        let request = request(path, "file", work)?;
+        let (shard, time) = timed(|| Ok(manager.seal(request)?))?;
+        drop(shard);
+        Ok(rate(rig.scale.big, time))
+    });
+    let samples = samples.collect::<anyhow::Result<_>>()?;
+    let note = format!("one file of {}", sized(rig.scale.big));
+    let measured = Measured::new(samples, note)?;
+    Ok(measured.at_full_size(rig.scale.big >= GIB))
+}
+
+/// Seals a file with as little work for the host as it can do with.
 pub(super) fn with_least_work(
     manager: &Manager,
     path: &Path,
     id: &str,
     known: Option<VerityDigest>,
 ) -> anyhow::Result<SealedShard> {
-    let works = [
-        known.map(HostWork::Nothing),
-        Some(HostWork::Verity),
-        Some(HostWork::Both),
-    ];
-    for work in works.into_iter().flatten() {
-        if let Some(request) = hashing(request(path, id, work)?, work) {
-            return Ok(manager.seal(request)?);
-        }
-    }
-    anyhow::bail!("there is no way to seal")
+    let work = known.map_or(HostWork::Verity, HostWork::Nothing);
+    Ok(manager.seal(request(path, id, work)?)?)
 }
 
 fn request(path: &Path, id: &str, work: HostWork) -> anyhow::Result<SealRequest<'static>> {
     let request = SealRequest::file(id.parse()?, path);
     Ok(match work {
-        HostWork::Nothing(digest) => request.expect_verity(digest),
-        HostWork::Both | HostWork::Verity => request,
+        HostWork::Verity => request.hashing(HostHashing::Verity),
+        HostWork::Nothing(digest) => request.expect_verity(digest).hashing(HostHashing::Trusted),
     })
 }

@@ -21,6 +21,11 @@ impl Expected {
         }
     }
 
+    /// Whether it is a content digest.
+    pub(super) const fn is_content(&self) -> bool {
+        matches!(self, Self::Content(_))
+    }
+
     /// Whether both are of one kind.
     pub(super) const fn is_like(&self, other: &Self) -> bool {
         matches!(

@@ -7,7 +7,7 @@ use tempfile::NamedTempFile;
 use vram_residency::{ModelFolder, shard_id};
 use vram_seal::ShardId;
 
-use super::{Options, sample};
+use super::{Expected, Hashing, Options, sample};
 use crate::exit::Misused;
 
 /// Everything that one run seals, in order.
@@ -46,10 +46,11 @@ fn require_sense(options: &Options) -> anyhow::Result<()> {
     if options.id.is_some() && !single {
         return Err(misused("--id names a single file's shard; give one file"));
     }
-    if !options.expect.is_empty() && !single {
+    let expected = options.expected();
+    if !expected.is_empty() && !single {
         return Err(misused("--expect is about a single file; give one file"));
     }
-    let mut rest = options.expect.as_slice();
+    let mut rest = expected.as_slice();
     while let [first, others @ ..] = rest {
         if others.iter().any(|other| first.is_like(other)) {
             return Err(misused(
@@ -58,7 +59,22 @@ fn require_sense(options: &Options) -> anyhow::Result<()> {
         }
         rest = others;
     }
-    Ok(())
+    require_computed(options.hashing, &expected)
+}
+
+/// A digest that is expected must be one that is computed, and what is trusted must be given.
+fn require_computed(hashing: Hashing, expected: &[Expected]) -> anyhow::Result<()> {
+    let content = expected.iter().any(Expected::is_content);
+    match hashing {
+        Hashing::Verity | Hashing::Trusted if content => Err(misused(
+            "a SHA-256 is computed by --hashing both alone; expect the verity digest instead",
+        )),
+        Hashing::Trusted if expected.is_empty() => Err(misused(
+            "--hashing trusted needs the digest to trust; give one file and --expect-verity, as \
+             `fsverity digest` prints it",
+        )),
+        Hashing::Both | Hashing::Verity | Hashing::Trusted => Ok(()),
+    }
 }
 
 fn misused(what: &str) -> anyhow::Error {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use vram_alloc::Bytes;
 use vram_policy::Report;
-use vram_residency::{SealedShard, VerificationReport};
+use vram_residency::{HostHashing, SealedShard, VerificationReport};
 use vram_seal::{Freezing, VerityDigest};
 
 use super::Sealed;
@@ -50,6 +50,8 @@ struct Verification<'a> {
 pub(super) struct SealDocument<'a> {
     #[serde(flatten)]
     device: DeviceDocument<'a>,
+    /// From the first file to the last signature; several files of a folder are sealed at a time.
+    sealing: Pace,
     shards: &'a [Shard<'a>],
 }
 
@@ -102,6 +104,7 @@ impl<'a> Shard<'a> {
             row(text, "Content", &content.to_string());
         }
         row(text, "Verity", &shard.verity_digest().to_string());
+        row(text, "Hashed", hashed(shard));
         row(text, "Format", &format(shard));
         row(text, "Frozen", &frozen(shard));
         if let Some(at) = moment(shard.sealed_at()) {
@@ -122,12 +125,11 @@ impl<'a> Shard<'a> {
             row(text, name, &format!("{time:>9} {rate:>11}   {what}"));
         };
         let rate = Pace::rate;
-        step(
-            "Upload",
-            upload.time(),
-            rate(upload),
-            "read, hashed and copied to the device",
-        );
+        let passed = match self.shard.hashing() {
+            HostHashing::Trusted => "read and copied to the device",
+            _ => "read, hashed and copied to the device",
+        };
+        step("Upload", upload.time(), rate(upload), passed);
         step("Freeze", freeze.time(), String::new(), "made read-only");
         step(
             "Measure",
@@ -148,15 +150,20 @@ impl<'a> Shard<'a> {
 }
 
 /// The document for programs.
-pub(super) fn document<'a>(session: &'a Session, shards: &'a [Shard<'a>]) -> SealDocument<'a> {
+pub(super) fn document<'a>(
+    session: &'a Session,
+    shards: &'a [Shard<'a>],
+    sealing: Duration,
+) -> SealDocument<'a> {
     SealDocument {
         device: session.device_document(),
+        sealing: Pace::new(bytes(shards), sealing),
         shards,
     }
 }
 
 /// The same for people.
-pub(super) fn text(session: &Session, shards: &[Shard<'_>]) -> String {
+pub(super) fn text(session: &Session, shards: &[Shard<'_>], sealing: Duration) -> String {
     let mut text = String::new();
     session.show_device(&mut text);
     for shard in shards {
@@ -164,17 +171,20 @@ pub(super) fn text(session: &Session, shards: &[Shard<'_>]) -> String {
         shard.show(&mut text);
     }
     text.push('\n');
-    text.push_str(&conclusion(shards));
+    text.push_str(&conclusion(shards, sealing));
     text
 }
 
-fn conclusion(shards: &[Shard<'_>]) -> String {
-    let sum = |duration: fn(&Shard<'_>) -> Duration| shards.iter().map(duration).sum();
-    let sealing: Duration = sum(|shard| shard.shard.steps().total);
-    let verifying: Duration = sum(|shard| shard.verification.pace.duration());
-    let bytes = shards
+fn bytes(shards: &[Shard<'_>]) -> u64 {
+    let sizes = shards.iter().map(|shard| shard.shard.size().0);
+    sizes.fold(0, u64::saturating_add)
+}
+
+fn conclusion(shards: &[Shard<'_>], sealing: Duration) -> String {
+    let verifying = shards
         .iter()
-        .fold(0_u64, |sum, shard| sum.saturating_add(shard.shard.size().0));
+        .map(|shard| shard.verification.pace.duration());
+    let verifying: Duration = verifying.sum();
     let count = match shards.len() {
         1 => "1 shard".to_owned(),
         count => format!("{count} shards"),
@@ -182,7 +192,7 @@ fn conclusion(shards: &[Shard<'_>]) -> String {
     format!(
         "{GOOD}Sealed and verified:{GOOD:#} {count}, {}, in {} and {}.\n\
          The memory is wiped and given back now.\n",
-        Bytes(bytes),
+        Bytes(bytes(shards)),
         time(sealing),
         time(verifying)
     )
@@ -193,6 +203,15 @@ fn format(shard: &SealedShard) -> String {
         None => format!("{}, no tensor table", shard.format()),
         Some(1) => format!("{}, 1 tensor", shard.format()),
         Some(tensors) => format!("{}, {tensors} tensors", shard.format()),
+    }
+}
+
+/// Who computed the digests.
+fn hashed(shard: &SealedShard) -> &'static str {
+    match shard.hashing() {
+        HostHashing::Trusted => "by the device alone; its measurement is the digest expected",
+        HostHashing::Verity => "verity by the host, and measured by the device",
+        _ => "content and verity by the host, verity measured by the device",
     }
 }
 

@@ -117,6 +117,63 @@ fn what_is_said_of_one_file_is_not_taken_for_several() {
 }
 
 #[test]
+fn a_digest_that_was_not_trusted_rightly_is_an_integrity_failure() {
+    let wrong = "00".repeat(32);
+    for (options, words) in [
+        (
+            ["--hashing", "trusted", "--expect-verity", &wrong],
+            "is not what was trusted",
+        ),
+        (
+            ["--hashing", "verity", "--expect-verity", &wrong],
+            "is not what was expected",
+        ),
+        (
+            ["--hashing", "both", "--expect-sha256", &wrong],
+            "is not what was expected",
+        ),
+    ] {
+        refused(&seal_bytes("m.bin", b"bytes", &options), 3, words);
+    }
+}
+
+#[test]
+fn digests_that_hashing_so_does_not_give_are_a_usage_error() {
+    let digest = "00".repeat(32);
+    let content = format!("sha256:{digest}");
+    let cases: [(&[&str], &str); 6] = [
+        (
+            &["--hashing", "trusted"],
+            "give one file and --expect-verity",
+        ),
+        (
+            &["--hashing", "trusted", "--expect-sha256", &digest],
+            "computed by --hashing both alone",
+        ),
+        (
+            &["--hashing", "verity", "--expect", &content],
+            "computed by --hashing both alone",
+        ),
+        (
+            &["--expect", &content, "--expect-sha256", &digest],
+            "once for each kind",
+        ),
+        (
+            &["--hashing", "none"],
+            "possible values: both, verity, trusted",
+        ),
+        (&["--expect-verity", "12"], "2 characters"),
+    ];
+    for (options, words) in cases {
+        refused(&seal_bytes("m.bin", b"bytes", options), 2, words);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "m.gguf", &gguf());
+    let arguments = ["--hashing".as_ref(), "trusted".as_ref(), folder.path()];
+    refused(&seal(arguments), 2, "give one file");
+}
+
+#[test]
 fn a_kind_of_digest_is_expected_once() {
     let digest = format!("sha256:{}", "00".repeat(32));
 

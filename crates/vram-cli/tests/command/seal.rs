@@ -112,6 +112,73 @@ fn the_digests_expected_are_accepted_when_they_are_right() {
 }
 
 #[test]
+fn every_way_of_hashing_seals_and_says_who_hashed() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = safetensors(9000);
+    let path = write(folder.path(), "m.safetensors", &bytes);
+    let verity = VerityDigest::of(&bytes).to_string();
+    for (hashing, text) in [
+        ("both", "content and verity by the host"),
+        ("verity", "verity by the host, and measured"),
+        ("trusted", "by the device alone"),
+    ] {
+        let arguments = ["--hashing", hashing, "--expect-verity", &verity];
+        let sealed = |format: &[&str]| {
+            let mut command = vram();
+            command.args(["seal", "--simulated"]).args(arguments);
+            Ran::of(command.args(format).arg(&path))
+        };
+
+        let (shown, document) = (sealed(&[]), sealed(&["--json"]).json());
+
+        assert_eq!(shown.code, 0, "{}", shown.stderr);
+        assert!(shown.text().contains(text), "{}", shown.text());
+        let upload = shown.text().contains("read, hashed and copied");
+        assert_eq!(upload, hashing != "trusted");
+        let shard = &document["shards"][0];
+        assert_eq!(shard["hashing"], hashing);
+        assert_eq!(shard["verity"], verity.as_str());
+        assert_eq!(shard["content"].is_null(), hashing != "both");
+        assert!(document["sealing"]["seconds"].is_number(), "{document}");
+    }
+}
+
+#[test]
+fn digests_are_expected_by_name_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), "m.bin", b"bytes");
+    let content = Digest::of(b"bytes").to_string();
+    let verity = VerityDigest::of(b"bytes").to_string();
+
+    let right = Ran::of(
+        vram()
+            .args(["seal", "--simulated", "--expect-sha256", &content])
+            .args(["--expect-verity", &verity])
+            .arg(&path),
+    );
+
+    assert_eq!(right.code, 0, "{}", right.stderr);
+}
+
+#[test]
+fn a_folder_is_sealed_without_content_digests_where_they_are_not_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a.safetensors", "b.safetensors", "c.safetensors"] {
+        write(folder.path(), name, &safetensors(5000));
+    }
+
+    let arguments = ["--json".as_ref(), "--hashing".as_ref(), "verity".as_ref()];
+    let document = seal(arguments.into_iter().chain([folder.path()])).json();
+
+    let shards = document["shards"].as_array().unwrap();
+    assert_eq!(shards.len(), 3);
+    for shard in shards {
+        assert_eq!(shard["hashing"], "verity");
+        assert!(shard["content"].is_null());
+    }
+}
+
+#[test]
 fn a_device_that_freezes_in_software_is_told_as_such() {
     let folder = tempfile::tempdir().unwrap();
     let path = write(folder.path(), "m.bin", b"bytes");

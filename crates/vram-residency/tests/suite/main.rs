@@ -6,12 +6,15 @@
     reason = "tests compute on known values, and a panic is how they fail"
 )]
 
+mod crew;
 #[cfg(feature = "cust")]
 mod cust;
 #[cfg(feature = "drill")]
 mod drill;
 mod failures;
 mod files;
+mod folders;
+mod hashing;
 mod policy;
 mod room;
 mod sealing;

@@ -43,27 +43,7 @@ impl VerityHasher {
         let groups = self.groups.get_mut(groups_before..).unwrap_or_default();
         let prints = self.prints.get_mut(prints_before..).unwrap_or_default();
 
-        let blocks = &self.blocks;
-        let measure = |group: &mut BlockHash, prints: &mut [LeafPrint], data: &[u8]| {
-            let mut prints = prints.iter_mut();
-            *group = blocks.group(data, |leaf| {
-                if let Some(print) = prints.next() {
-                    *print = LeafPrint::of(&leaf);
-                }
-            });
-        };
-        if let [group] = groups {
-            measure(group, prints, data);
-        } else {
-            groups
-                .par_iter_mut()
-                .zip(prints.par_chunks_mut(HASHES_PER_BLOCK))
-                .zip(data.par_chunks(GROUP_SIZE))
-                // A group takes half a millisecond and more: hand them out one by one, so that
-                // no thread is left with several while another has run dry.
-                .with_max_len(1)
-                .for_each(|((group, prints), data)| measure(group, prints, data));
-        }
+        hash_spread(&self.blocks, data, groups, prints);
     }
 
     /// Takes in the last bytes, of any length, and computes what lies above the groups.
@@ -80,4 +60,47 @@ impl VerityHasher {
         let measurement = measurement::finish(self.groups, self.size, &self.blocks, &self.salt);
         (measurement, LeafPrints::new(self.prints))
     }
+}
+
+/// Hashes groups one after the other, into `groups`, and the prints of their leaves.
+pub(super) fn hash_in_turn(
+    blocks: &BlockHasher,
+    data: &[u8],
+    groups: &mut [BlockHash],
+    prints: &mut [LeafPrint],
+) {
+    groups
+        .iter_mut()
+        .zip(prints.chunks_mut(HASHES_PER_BLOCK))
+        .zip(data.chunks(GROUP_SIZE))
+        .for_each(|((group, prints), data)| hash_group(blocks, data, group, prints));
+}
+
+/// As [`hash_in_turn`], on as many cores as there are groups.
+pub(super) fn hash_spread(
+    blocks: &BlockHasher,
+    data: &[u8],
+    groups: &mut [BlockHash],
+    prints: &mut [LeafPrint],
+) {
+    if groups.len() < 2 {
+        return hash_in_turn(blocks, data, groups, prints);
+    }
+    groups
+        .par_iter_mut()
+        .zip(prints.par_chunks_mut(HASHES_PER_BLOCK))
+        .zip(data.par_chunks(GROUP_SIZE))
+        // A group takes half a millisecond and more: hand them out one by one, so that
+        // no thread is left with several while another has run dry.
+        .with_max_len(1)
+        .for_each(|((group, prints), data)| hash_group(blocks, data, group, prints));
+}
+
+fn hash_group(blocks: &BlockHasher, data: &[u8], group: &mut BlockHash, prints: &mut [LeafPrint]) {
+    let mut prints = prints.iter_mut();
+    *group = blocks.group(data, |leaf| {
+        if let Some(print) = prints.next() {
+            *print = LeafPrint::of(&leaf);
+        }
+    });
 }
