@@ -11,13 +11,13 @@ mod window;
 use std::collections::VecDeque;
 
 use vram_alloc::{Allocator, FrozenRegion, HashStart, Kernels, OpenRegion, RowTables};
-use vram_seal::verity::{self, GroupIndex, LeafPrints, Shape};
+use vram_seal::verity::{self, GroupHashes, GroupIndex, LeafPrints, Shape};
 use vram_seal::{BlockHash, InitialState, Salt, VerityMeasurement};
 
 use self::lane::{Device, Lane, Usage};
 use self::window::{GROUPS, LEAVES_PER_GROUP, Window, plan};
 use crate::Result;
-use crate::progress::{Progress, Stage};
+use crate::progress::{Progress, Silent, Stage};
 
 /// Bytes of a digest in scratch memory.
 const HASH: u64 = 32;
@@ -34,28 +34,24 @@ pub(crate) struct Measurer {
     tables: RowTables,
 }
 
-/// What was computed of one region: all but the levels above the groups.
+/// What was computed of one region: all but the highest levels.
 #[derive(Debug)]
 pub(crate) struct Hashes {
-    size: u64,
-    groups: Vec<BlockHash>,
+    groups: GroupHashes,
     prints: LeafPrints,
 }
 
 impl Hashes {
-    fn of(region: &FrozenRegion) -> Self {
-        let size = region.len();
-        let groups = usize::try_from(Shape::new(size).groups()).unwrap_or(0);
+    fn of(region: &FrozenRegion, salt: &Salt) -> Self {
         Self {
-            size,
-            groups: Vec::with_capacity(groups),
+            groups: GroupHashes::new(region.len(), salt),
             prints: LeafPrints::default(),
         }
     }
 
     /// Computes what lies above: no device is needed for it, nor the measurer's lock.
-    pub(crate) fn finish(self, salt: &Salt) -> Result<VerityMeasurement> {
-        Ok(verity::finish_from_groups(self.groups, self.size, salt)?)
+    pub(crate) fn finish(self) -> Result<VerityMeasurement> {
+        Ok(self.groups.finish()?)
     }
 }
 
@@ -108,14 +104,15 @@ impl Measurer {
         self.measure_one(region, salt, progress, Wanted::Prints)
     }
 
-    /// Hashes regions together, in their order.
+    /// Hashes regions together, in their order. Once the device is busy, `meanwhile` is called, once:
+    /// what it does costs no time of its own.
     pub(crate) fn hash_all(
         &mut self,
         regions: &[&FrozenRegion],
         salt: &Salt,
-        progress: &dyn Progress,
+        meanwhile: &mut dyn FnMut(),
     ) -> Result<Vec<Hashes>> {
-        self.hash(regions, salt, progress, Wanted::Measurement)
+        self.hash(regions, salt, &Silent, Wanted::Measurement, meanwhile)
     }
 
     /// The leaf hashes of one group, to find the blocks in it that changed.
@@ -141,11 +138,11 @@ impl Measurer {
         progress: &dyn Progress,
         wanted: Wanted,
     ) -> Result<(VerityMeasurement, LeafPrints)> {
-        let mut hashed = self.hash(&[region], salt, progress, wanted)?;
+        let mut hashed = self.hash(&[region], salt, progress, wanted, &mut || ())?;
         // One region, one answer; were there none, it would not be finished.
-        let mut hashes = hashed.pop().unwrap_or_else(|| Hashes::of(region));
+        let mut hashes = hashed.pop().unwrap_or_else(|| Hashes::of(region, salt));
         let prints = std::mem::take(&mut hashes.prints);
-        Ok((hashes.finish(salt)?, prints))
+        Ok((hashes.finish()?, prints))
     }
 
     fn hash(
@@ -154,8 +151,9 @@ impl Measurer {
         salt: &Salt,
         progress: &dyn Progress,
         wanted: Wanted,
+        meanwhile: &mut dyn FnMut(),
     ) -> Result<Vec<Hashes>> {
-        self.run(regions, salt, progress, wanted)
+        self.run(regions, salt, progress, wanted, meanwhile)
             .inspect_err(|_| self.settle())
     }
 
@@ -165,10 +163,14 @@ impl Measurer {
         salt: &Salt,
         progress: &dyn Progress,
         wanted: Wanted,
+        meanwhile: &mut dyn FnMut(),
     ) -> Result<Vec<Hashes>> {
         let start = hash_start(salt.initial_state());
         let windows = plan(regions);
-        let mut hashed: Vec<_> = regions.iter().map(|region| Hashes::of(region)).collect();
+        let mut hashed: Vec<_> = regions
+            .iter()
+            .map(|region| Hashes::of(region, salt))
+            .collect();
         let total = windows
             .iter()
             .fold(0_u64, |sum, window| sum.saturating_add(window.bytes()));
@@ -199,6 +201,9 @@ impl Measurer {
             };
             lane.launch(&mut device, &window, start, usage)?;
             under_way.push_back((index, window));
+            if number.saturating_add(1) == lanes.min(last) {
+                meanwhile();
+            }
         }
         while !under_way.is_empty() {
             done = done.saturating_add(self.collect(&mut under_way, &mut hashed, salt, wanted)?);
@@ -228,7 +233,7 @@ impl Measurer {
         {
             let leaves: Vec<_> = lane.leaf_hashes()?.collect();
             if run.is_one_block() {
-                hashes.groups.extend(&leaves);
+                hashes.groups.extend(leaves.iter().copied());
             } else if window.is_combined_on_host() {
                 hashes.groups.extend(verity::group_hashes(&leaves, salt));
             }

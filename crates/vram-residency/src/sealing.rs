@@ -300,7 +300,7 @@ mod tests {
                 panic!("nobody waits for this byte")
             }
         }
-        let model = vram_sim::DeviceModel::small(16 << 20);
+        let model = vram_sim::DeviceModel::small(24 << 20);
         let machine = vram_sim::Machine::builder().device(model).build().unwrap();
         let platform = vram_alloc::Platform::with_driver(machine.driver()).unwrap();
         let key = SealKey::from_bytes(b"a key that is used in tests only").unwrap();

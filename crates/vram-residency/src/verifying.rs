@@ -9,6 +9,7 @@ use vram_seal::{Salt, SealRecord, SealedRecord, ShardId, VerityMeasurement};
 
 use crate::event::Event;
 use crate::manager::Manager;
+use crate::measurer::Hashes;
 use crate::permit::ExecutionPermit;
 use crate::progress::Silent;
 use crate::shard::SealedShard;
@@ -185,27 +186,21 @@ impl Manager {
             .map(|shard| self.region_of(shard, shard.sealed_record()))
             .collect();
         let sound: Vec<_> = regions.iter().flatten().copied().collect();
-        let salt = Salt::none();
-        let measure = || {
-            let hashed = self.measurer().hash_all(&sound, &salt, &Silent)?;
-            let measured: Vec<_> = hashed
-                .into_par_iter()
-                .map(|hashes| hashes.finish(&salt))
-                .collect();
-            Ok::<_, Error>((measured, started.elapsed()))
-        };
-        let admit = || -> Vec<_> {
-            let admitted = sound.par_iter().map(|region| self.admit_region(region));
-            admitted.collect()
-        };
-        let (measured, admitted) = rayon::join(measure, admit);
-        let Ok((measured, measuring)) = measured else {
+        let measuring = Instant::now();
+        let mut admitted = Vec::new();
+        // While the device hashes, its driver has time for questions.
+        let hashed = self.measurer().hash_all(&sound, &Salt::none(), &mut || {
+            admitted = self.admit_regions(&sound);
+        });
+        let Ok(hashed) = hashed else {
             // Something failed that has no shard's name on it. One by one, each has its own answer.
             let alone = |shard: &&SealedShard| {
                 self.judge_alone(shard, shard.sealed_record(), Instant::now())
             };
             return shards.iter().map(alone).collect();
         };
+        let measured: Vec<_> = hashed.into_par_iter().map(Hashes::finish).collect();
+        let measuring = measuring.elapsed();
         let mut found = measured.into_iter().zip(admitted);
         let judged = shards.iter().zip(regions).map(|(shard, region)| {
             let region = region?;
@@ -275,6 +270,32 @@ impl Manager {
         let facts = self.region_facts(&region.observe()?, region.mapped());
         let admitted = self.settings().policy.admit_region(&facts)?;
         Ok(admitted.report().clone())
+    }
+
+    /// Judges what the driver says of each of many regions now.
+    ///
+    /// On threads of its own, not on those of a pool: this is called with the measurer held, and a pool's
+    /// thread that waits may take up somebody's verification, which would wait for the measurer for good.
+    fn admit_regions(&self, regions: &[&FrozenRegion]) -> Vec<Result<Report>> {
+        /// So many regions are worth a thread: a few µs each.
+        const SHARE: usize = 100;
+        let admit = |regions: &[&FrozenRegion]| -> Vec<_> {
+            let admitted = regions.iter().map(|region| self.admit_region(region));
+            admitted.collect()
+        };
+        std::thread::scope(|scope| {
+            let shares = regions.chunks(SHARE).map(|share| {
+                let thread = std::thread::Builder::new();
+                (share, thread.spawn_scoped(scope, || admit(share)))
+            });
+            let shares: Vec<_> = shares.collect();
+            let admitted = shares.into_iter().flat_map(|(share, thread)| {
+                // Where no thread can be had, or one panicked, this one does its work.
+                let answers = thread.ok().and_then(|thread| thread.join().ok());
+                answers.unwrap_or_else(|| admit(share))
+            });
+            admitted.collect()
+        })
     }
 
     fn region_facts(&self, observed: &RegionObservation, mapped: u64) -> RegionFacts {

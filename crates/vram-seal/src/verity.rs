@@ -32,7 +32,7 @@ pub(crate) use self::stream::VerityHasher;
 pub use self::{
     block::{group_hashes, leaf_hashes},
     locate::{GroupIndex, LeafPrints, Locator},
-    measurement::{VerityMeasurement, descriptor, finish_from_groups},
+    measurement::{GroupHashes, VerityMeasurement, descriptor, finish_from_groups},
     pieces::{Piece, PieceHasher, PieceTree},
     shape::Shape,
 };

@@ -16,7 +16,7 @@ proptest! {
         position in any::<prop::sample::Index>(),
         bit in 0_u8..8,
     ) {
-        let machine = machine(16 * MIB);
+        let machine = machine(32 * MIB);
         let manager = manager(&machine);
         let bytes = weights(7, size);
         let request = SealRequest::bytes(id("shard"), &bytes);
@@ -38,7 +38,7 @@ proptest! {
         position in any::<prop::sample::Index>(),
         bit in 0_u8..8,
     ) {
-        let machine = machine(16 * MIB);
+        let machine = machine(32 * MIB);
         let manager = manager(&machine);
         let bytes = weights(8, 5000);
         let shard = manager.seal(SealRequest::bytes(id("shard"), &bytes)).unwrap();
@@ -59,7 +59,7 @@ proptest! {
 
     #[test]
     fn one_bit_flipped_in_a_tag_is_refused(byte in 0_usize..32, bit in 0_u8..8) {
-        let machine = machine(16 * MIB);
+        let machine = machine(32 * MIB);
         let manager = manager(&machine);
         let bytes = weights(9, 5000);
         let shard = manager.seal(SealRequest::bytes(id("shard"), &bytes)).unwrap();

@@ -138,7 +138,7 @@ fn measure(device: &Device, buffer: &DeviceBuffer<u8>) -> Result<VerityDigest> {
 
 /// What cust can write through is a copy of the slice, which nothing keeps from being made.
 fn refuse_writes(permit: &ExecutionPermit<'_>) -> Result {
-    let weights = permit.cust_slice::<f32>(0..4)?;
+    let weights = permit.cust_slice::<f32>(0..16)?;
     let mut copy = *weights;
     match (copy.copy_from(&[0.0; 4]), permit.shard().freezing()) {
         (Err(error), _) => println!("a copy into the sealed weights is refused: {error}"),

@@ -1,6 +1,8 @@
 //! From group hashes to the root and the verity digest.
 
-use super::{BlockHasher, Shape, count};
+use std::fmt;
+
+use super::{BlockHasher, HASHES_PER_BLOCK, Shape, count};
 use crate::{BlockHash, Error, Result, Salt, VerityDigest, digest::sha256};
 
 /// What an empty file has as its root.
@@ -76,6 +78,94 @@ pub fn finish_from_groups(
     Ok(finish(groups, size, &BlockHasher::new(salt), salt))
 }
 
+/// Group hashes as they come back from a device, in file order: the level above is computed meanwhile.
+///
+/// For large files, where hashing that level at the end would take as long as the device takes for
+/// hundreds of MiB.
+///
+/// ```
+/// use vram_seal::{HashPlan, Salt, hash_bytes, verity::GroupHashes};
+///
+/// let expected = hash_bytes(&[7; 3 << 20], HashPlan::VERITY, &Salt::none()).verity.unwrap();
+/// let mut groups = GroupHashes::new(3 << 20, &Salt::none());
+/// groups.extend(expected.groups().iter().copied());
+/// assert_eq!(groups.finish()?, expected);
+/// # Ok::<(), vram_seal::Error>(())
+/// ```
+pub struct GroupHashes {
+    size: u64,
+    salt: Salt,
+    hasher: BlockHasher,
+    groups: Vec<BlockHash>,
+    /// The hashes of the whole blocks that the groups fill so far.
+    above: Vec<BlockHash>,
+}
+
+impl GroupHashes {
+    /// Nothing yet, of a file of `size` bytes.
+    #[must_use]
+    pub fn new(size: u64, salt: &Salt) -> Self {
+        Self {
+            size,
+            salt: *salt,
+            hasher: BlockHasher::new(salt),
+            groups: Vec::new(),
+            above: Vec::new(),
+        }
+    }
+
+    /// The measurement of all groups that came.
+    ///
+    /// # Errors
+    /// [`Error::GroupCount`] when the file has another number of groups.
+    pub fn finish(mut self) -> Result<VerityMeasurement> {
+        let expected = Shape::new(self.size).groups();
+        let found = count(self.groups.len());
+        if found != expected {
+            return Err(Error::GroupCount {
+                size: self.size,
+                expected,
+                found,
+            });
+        }
+        let rest = self.groups.get(self.hashed()..).unwrap_or_default();
+        if self.above.is_empty() {
+            // All groups are in one block, if in any.
+            return Ok(finish(self.groups, self.size, &self.hasher, &self.salt));
+        }
+        if !rest.is_empty() {
+            self.above.push(self.hasher.hashes(rest));
+        }
+        let root = root(&self.above, &self.hasher);
+        Ok(measurement(self.groups, self.size, root, &self.salt))
+    }
+
+    /// How many groups the level above covers.
+    fn hashed(&self) -> usize {
+        self.above.len().saturating_mul(HASHES_PER_BLOCK)
+    }
+}
+
+impl Extend<BlockHash> for GroupHashes {
+    fn extend<I: IntoIterator<Item = BlockHash>>(&mut self, groups: I) {
+        self.groups.extend(groups);
+        let waiting = self.groups.get(self.hashed()..).unwrap_or_default();
+        let (blocks, _) = waiting.as_chunks::<HASHES_PER_BLOCK>();
+        let hashes = blocks.iter().map(|block| self.hasher.hashes(block));
+        self.above.extend(hashes);
+    }
+}
+
+impl fmt::Debug for GroupHashes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("GroupHashes")
+            .field("size", &self.size)
+            .field("groups", &self.groups.len())
+            .finish_non_exhaustive()
+    }
+}
+
 /// As [`finish_from_groups`], for groups whose number is known to be right.
 pub(crate) fn finish(
     groups: Vec<BlockHash>,
@@ -84,6 +174,15 @@ pub(crate) fn finish(
     salt: &Salt,
 ) -> VerityMeasurement {
     let root = root(&groups, hasher);
+    measurement(groups, size, root, salt)
+}
+
+fn measurement(
+    groups: Vec<BlockHash>,
+    size: u64,
+    root: BlockHash,
+    salt: &Salt,
+) -> VerityMeasurement {
     let digest = VerityDigest::from_bytes(sha256(&descriptor(size, root, salt)));
     VerityMeasurement {
         size,
@@ -184,6 +283,38 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn groups_that_come_in_pieces_measure_as_at_once() {
+        let salt = Salt::new(b"salt").unwrap();
+        for total in [1_u8, 2, 127, 128, 129, 255] {
+            let groups: Vec<_> = (0..total).map(|n| BlockHash::from_bytes([n; 32])).collect();
+            for size in [
+                u64::from(total) * 524_288,
+                u64::from(total) * 524_288 - 5000,
+            ] {
+                let expected = finish_from_groups(groups.clone(), size, &salt).unwrap();
+                for piece in [1, 5, 128, 200, 255] {
+                    let mut together = GroupHashes::new(size, &salt);
+                    groups
+                        .chunks(piece)
+                        .for_each(|piece| together.extend(piece.iter().copied()));
+                    assert_eq!(together.finish().unwrap(), expected, "{total} by {piece}");
+                }
+            }
+        }
+        // A whole block of blocks, and one more.
+        for total in [16_384, 16_385] {
+            let groups: Vec<_> = groups(total);
+            let size = total as u64 * 524_288;
+            let expected = finish_from_groups(groups.clone(), size, &salt).unwrap();
+            let mut together = GroupHashes::new(size, &salt);
+            together.extend(groups);
+            assert_eq!(together.finish().unwrap(), expected, "{total}");
+        }
+        let missing = GroupHashes::new(1, &salt).finish();
+        assert!(matches!(missing, Err(Error::GroupCount { found: 0, .. })));
     }
 
     #[test]
