@@ -104,15 +104,13 @@ impl Measurer {
         self.measure_one(region, salt, progress, Wanted::Prints)
     }
 
-    /// Hashes regions together, in their order. Once the device is busy, `meanwhile` is called, once:
-    /// what it does costs no time of its own.
+    /// Hashes regions together, in their order.
     pub(crate) fn hash_all(
         &mut self,
         regions: &[&FrozenRegion],
         salt: &Salt,
-        meanwhile: &mut dyn FnMut(),
     ) -> Result<Vec<Hashes>> {
-        self.hash(regions, salt, &Silent, Wanted::Measurement, meanwhile)
+        self.hash(regions, salt, &Silent, Wanted::Measurement)
     }
 
     /// The leaf hashes of one group, to find the blocks in it that changed.
@@ -138,7 +136,7 @@ impl Measurer {
         progress: &dyn Progress,
         wanted: Wanted,
     ) -> Result<(VerityMeasurement, LeafPrints)> {
-        let mut hashed = self.hash(&[region], salt, progress, wanted, &mut || ())?;
+        let mut hashed = self.hash(&[region], salt, progress, wanted)?;
         // One region, one answer; were there none, it would not be finished.
         let mut hashes = hashed.pop().unwrap_or_else(|| Hashes::of(region, salt));
         let prints = std::mem::take(&mut hashes.prints);
@@ -151,9 +149,8 @@ impl Measurer {
         salt: &Salt,
         progress: &dyn Progress,
         wanted: Wanted,
-        meanwhile: &mut dyn FnMut(),
     ) -> Result<Vec<Hashes>> {
-        self.run(regions, salt, progress, wanted, meanwhile)
+        self.run(regions, salt, progress, wanted)
             .inspect_err(|_| self.settle())
     }
 
@@ -163,7 +160,6 @@ impl Measurer {
         salt: &Salt,
         progress: &dyn Progress,
         wanted: Wanted,
-        meanwhile: &mut dyn FnMut(),
     ) -> Result<Vec<Hashes>> {
         let start = hash_start(salt.initial_state());
         let windows = plan(regions);
@@ -201,9 +197,6 @@ impl Measurer {
             };
             lane.launch(&mut device, &window, start, usage)?;
             under_way.push_back((index, window));
-            if number.saturating_add(1) == lanes.min(last) {
-                meanwhile();
-            }
         }
         while !under_way.is_empty() {
             done = done.saturating_add(self.collect(&mut under_way, &mut hashed, salt, wanted)?);

@@ -187,10 +187,10 @@ impl Manager {
             .collect();
         let sound: Vec<_> = regions.iter().flatten().copied().collect();
         let measuring = Instant::now();
-        let mut admitted = Vec::new();
-        // While the device hashes, its driver has time for questions.
-        let hashed = self.measurer().hash_all(&sound, &Salt::none(), &mut || {
-            admitted = self.admit_regions(&sound);
+        let measure = || self.measurer().hash_all(&sound, &Salt::none());
+        let (hashed, admitted) = beside(measure, || -> Vec<_> {
+            let admitted = sound.par_iter().map(|region| self.admit_region(region));
+            admitted.collect()
         });
         let Ok(hashed) = hashed else {
             // Something failed that has no shard's name on it. One by one, each has its own answer.
@@ -272,32 +272,6 @@ impl Manager {
         Ok(admitted.report().clone())
     }
 
-    /// Judges what the driver says of each of many regions now.
-    ///
-    /// On threads of its own, not on those of a pool: this is called with the measurer held, and a pool's
-    /// thread that waits may take up somebody's verification, which would wait for the measurer for good.
-    fn admit_regions(&self, regions: &[&FrozenRegion]) -> Vec<Result<Report>> {
-        /// So many regions are worth a thread: a few µs each.
-        const SHARE: usize = 100;
-        let admit = |regions: &[&FrozenRegion]| -> Vec<_> {
-            let admitted = regions.iter().map(|region| self.admit_region(region));
-            admitted.collect()
-        };
-        std::thread::scope(|scope| {
-            let shares = regions.chunks(SHARE).map(|share| {
-                let thread = std::thread::Builder::new();
-                (share, thread.spawn_scoped(scope, || admit(share)))
-            });
-            let shares: Vec<_> = shares.collect();
-            let admitted = shares.into_iter().flat_map(|(share, thread)| {
-                // Where no thread can be had, or one panicked, this one does its work.
-                let answers = thread.ok().and_then(|thread| thread.join().ok());
-                answers.unwrap_or_else(|| admit(share))
-            });
-            admitted.collect()
-        })
-    }
-
     fn region_facts(&self, observed: &RegionObservation, mapped: u64) -> RegionFacts {
         let index = self.device().index;
         RegionFacts {
@@ -336,6 +310,20 @@ impl Manager {
             Some(_) => Ok(()),
         }
     }
+}
+
+/// Does the first on a thread of its own, which may hold the measurer, and the second meanwhile.
+///
+/// A pool's thread that waits takes up other work, such as somebody's verification: it must not be one
+/// that holds what that work waits for.
+fn beside<A: Send, B>(measure: impl Fn() -> A + Sync, ask: impl FnOnce() -> B) -> (A, B) {
+    std::thread::scope(|scope| {
+        let measuring = std::thread::Builder::new().spawn_scoped(scope, &measure);
+        let answers = ask();
+        // Where no thread can be had, or it panicked, this one does its work.
+        let measured = measuring.ok().and_then(|thread| thread.join().ok());
+        (measured.unwrap_or_else(&measure), answers)
+    })
 }
 
 /// The driver's word, in the policy's terms; a kind that has no term is no answer.
