@@ -49,19 +49,31 @@ pub enum MemoryKind {
     Unified,
 }
 
+/// What is asked about a region, all at once where the driver answers that.
+const ASKED: [CUpointer_attribute; 8] = [
+    CUpointer_attribute::CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
+    CUpointer_attribute::CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL,
+    CUpointer_attribute::CU_POINTER_ATTRIBUTE_IS_MANAGED,
+    CUpointer_attribute::CU_POINTER_ATTRIBUTE_HOST_POINTER,
+    CUpointer_attribute::CU_POINTER_ATTRIBUTE_RANGE_START_ADDR,
+    CUpointer_attribute::CU_POINTER_ATTRIBUTE_RANGE_SIZE,
+    CUpointer_attribute::CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE,
+    CUpointer_attribute::CU_POINTER_ATTRIBUTE_ALLOWED_HANDLE_TYPES,
+];
+
 /// Asks the driver about a region. A single answer that is refused becomes `None`; only a lost
 /// device is an error.
+///
+/// One call asks for everything (`cuPointerGetAttributes`): of an address that it doesn't know the driver
+/// then says that it is of no kind of memory and in no range. Where that call is refused, each attribute
+/// is asked for on its own.
 pub(crate) fn observe(context: &Context, memory: &Memory) -> Result<RegionObservation> {
     let entered = context.enter()?;
     let address = memory.address();
-    let flag = |attribute| number::<u32>(&entered, attribute, address).map(|value| value != 0);
-    let start: Option<CUdeviceptr> = number(
-        &entered,
-        CUpointer_attribute::CU_POINTER_ATTRIBUTE_RANGE_START_ADDR,
-        address,
-    );
+    let [kind, device, managed, host, start, size, ipc, handles] =
+        all(&entered, address).unwrap_or_else(|| one_by_one(&entered, address));
     let access = match memory {
-        Memory::Virtual(memory) => memory.access().ok(),
+        Memory::Virtual(memory) => memory.access_in(&entered).ok(),
         Memory::Plain(_) => number::<u32>(
             &entered,
             CUpointer_attribute::CU_POINTER_ATTRIBUTE_ACCESS_FLAGS,
@@ -70,31 +82,14 @@ pub(crate) fn observe(context: &Context, memory: &Memory) -> Result<RegionObserv
         .map(u64::from),
     };
     let observed = RegionObservation {
-        memory_type: number::<u32>(
-            &entered,
-            CUpointer_attribute::CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
-            address,
-        )
-        .and_then(kind),
-        device_ordinal: number(
-            &entered,
-            CUpointer_attribute::CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL,
-            address,
-        ),
-        managed: flag(CUpointer_attribute::CU_POINTER_ATTRIBUTE_IS_MANAGED),
-        host_pointer: host_pointer(&entered, address),
+        memory_type: kind.map(narrow).and_then(memory_kind),
+        device_ordinal: device.map(|device| narrow(device).cast_signed()),
+        managed: managed.map(|managed| narrow(managed) != 0),
+        host_pointer: host.map(|host| host != 0),
         starts_at_region: start.map(|start| start == address),
-        range_size: number(
-            &entered,
-            CUpointer_attribute::CU_POINTER_ATTRIBUTE_RANGE_SIZE,
-            address,
-        ),
-        legacy_ipc: flag(CUpointer_attribute::CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE),
-        export_handle_types: number(
-            &entered,
-            CUpointer_attribute::CU_POINTER_ATTRIBUTE_ALLOWED_HANDLE_TYPES,
-            address,
-        ),
+        range_size: size,
+        legacy_ipc: ipc.map(|ipc| narrow(ipc) != 0),
+        export_handle_types: handles,
         access,
     };
     drop(entered);
@@ -103,6 +98,48 @@ pub(crate) fn observe(context: &Context, memory: &Memory) -> Result<RegionObserv
         context.enter().map(drop)?;
     }
     Ok(observed)
+}
+
+/// The answers to all of [`ASKED`], each in the first bytes of a zeroed word of its own.
+fn all(entered: &Entered<'_>, address: CUdeviceptr) -> Option<[Option<u64>; 8]> {
+    let mut attributes = ASKED;
+    let mut values = [0_u64; 8];
+    let mut places = values
+        .each_mut()
+        .map(|value| (&raw mut *value).cast::<c_void>());
+    let count = u32::try_from(attributes.len()).unwrap_or(0);
+    // SAFETY: both lists have `count` entries. The driver writes each attribute's type, at most 8 bytes,
+    // and each place has them.
+    let result = unsafe {
+        (entered.table().cuPointerGetAttributes)(
+            count,
+            attributes.as_mut_ptr(),
+            places.as_mut_ptr(),
+            address,
+        )
+    };
+    if result != CUresult::CUDA_SUCCESS {
+        note_failure(entered, Function::cuPointerGetAttributes, result);
+        return None;
+    }
+    Some(values.map(Some))
+}
+
+/// The same, asked for one by one.
+fn one_by_one(entered: &Entered<'_>, address: CUdeviceptr) -> [Option<u64>; 8] {
+    ASKED.map(|attribute| {
+        if attribute == CUpointer_attribute::CU_POINTER_ATTRIBUTE_HOST_POINTER {
+            host_pointer(entered, address).map(u64::from)
+        } else {
+            number(entered, attribute, address)
+        }
+    })
+}
+
+/// The first half of a word as it lies in memory: a value of 4 bytes or fewer.
+const fn narrow(word: u64) -> u32 {
+    let [a, b, c, d, ..] = word.to_ne_bytes();
+    u32::from_ne_bytes([a, b, c, d])
 }
 
 /// Refuses a range unless the driver says that it is memory of this context's device, whole, in one
@@ -177,7 +214,7 @@ pub(crate) fn buffer_id(entered: &Entered<'_>, address: CUdeviceptr) -> Option<u
     )
 }
 
-const fn kind(value: u32) -> Option<MemoryKind> {
+const fn memory_kind(value: u32) -> Option<MemoryKind> {
     match CUmemorytype(value) {
         CUmemorytype::CU_MEMORYTYPE_HOST => Some(MemoryKind::Host),
         CUmemorytype::CU_MEMORYTYPE_DEVICE => Some(MemoryKind::Device),
@@ -203,7 +240,7 @@ fn host_pointer(entered: &Entered<'_>, address: CUdeviceptr) -> Option<bool> {
         CUresult::CUDA_SUCCESS => Some(!pointer.is_null()),
         CUresult::CUDA_ERROR_INVALID_VALUE => Some(false),
         other => {
-            note_failure(entered, other);
+            note_failure(entered, Function::cuPointerGetAttribute, other);
             None
         }
     }
@@ -228,15 +265,14 @@ fn number<T: Answer>(
         (entered.table().cuPointerGetAttribute)(value.as_mut_ptr().cast(), attribute, address)
     };
     if result != CUresult::CUDA_SUCCESS {
-        note_failure(entered, result);
+        note_failure(entered, Function::cuPointerGetAttribute, result);
         return None;
     }
     value.first().copied()
 }
 
 /// Lets the context see the failure: if it means that the device is lost, that is remembered.
-fn note_failure(entered: &Entered<'_>, result: CUresult) {
-    let function = Function::cuPointerGetAttribute;
+fn note_failure(entered: &Entered<'_>, function: Function, result: CUresult) {
     if let Err(error) = entered.check(function, result, "observing a region") {
         tracing::debug!(%error, "the driver gave no answer");
     }

@@ -19,7 +19,7 @@ pub(crate) enum Value {
 
 impl Value {
     /// A number in the type of an attribute.
-    fn of(attribute: CUpointer_attribute, number: u64) -> Self {
+    pub(crate) fn of(attribute: CUpointer_attribute, number: u64) -> Self {
         match attribute {
             CUpointer_attribute::CU_POINTER_ATTRIBUTE_MAPPED
             | CUpointer_attribute::CU_POINTER_ATTRIBUTE_SYNC_MEMOPS

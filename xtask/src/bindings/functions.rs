@@ -50,6 +50,7 @@ pub(crate) const REQUIRED: &[&str] = &[
     "cuMemsetD8Async",
     // Attributes of pointers.
     "cuPointerGetAttribute",
+    "cuPointerGetAttributes",
     // Streams and events.
     "cuStreamCreate",
     "cuStreamCreateWithPriority",

@@ -8,7 +8,7 @@ use vram_sys::{
     CUmemAllocationType, CUmemGenericAllocationHandle, CUmemLocation, CUmemLocationType, Function,
 };
 
-use crate::context::Context;
+use crate::context::{Context, Entered};
 use crate::{Result, size};
 
 /// Plain device memory, which no handle can share with another process.
@@ -81,10 +81,13 @@ impl VirtualMemory {
 
     /// What the device may do with the range, as the driver has it (`cuMemGetAccess`).
     pub(crate) fn access(&self) -> Result<u64> {
-        let context = &self.range.context;
-        let location = location(context.device());
+        self.access_in(&self.range.context.enter()?)
+    }
+
+    /// The same, where the context is entered already.
+    pub(crate) fn access_in(&self, entered: &Entered<'_>) -> Result<u64> {
+        let location = location(self.range.context.device());
         let mut flags = 0;
-        let entered = context.enter()?;
         // SAFETY: the driver reads one location and writes one number.
         let result = unsafe {
             (entered.table().cuMemGetAccess)(&raw mut flags, &raw const location, self.range.start)

@@ -39,7 +39,8 @@ fn a_view_is_made_up_of_whole_aligned_elements_within_the_region() {
     let region = frozen(&rig, 4096);
     let view = |range| region.expose_cust_slice::<f32>(range).map(drop);
 
-    for range in [0..4100, 4096..4100, 8..4, u64::MAX - 3..u64::MAX] {
+    let backwards = std::ops::Range { start: 8, end: 4 };
+    for range in [0..4100, 4096..4100, backwards, u64::MAX - 3..u64::MAX] {
         let error = view(range.clone()).unwrap_err();
         assert!(
             matches!(error, Error::OutOfBounds { .. }),
@@ -199,52 +200,32 @@ fn memory_of_somebody_else_is_not_adopted() {
 
 #[test]
 fn what_the_driver_says_of_memory_decides() {
-    let attribute = |rig: &Rig, attribute, value| {
-        rig.machine
-            .set_pointer_attribute(0, attribute, value)
-            .unwrap();
-    };
-    let cases: [(fn(&Rig, &dyn Fn(&Rig, CUpointer_attribute, u64)), &str); 3] = [
-        (
-            |rig, set| {
-                let host = u64::from(CUmemorytype::CU_MEMORYTYPE_HOST.0);
-                set(
-                    rig,
-                    CUpointer_attribute::CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
-                    host,
-                );
-            },
-            "not device memory",
-        ),
-        (
-            |rig, set| {
-                set(
-                    rig,
-                    CUpointer_attribute::CU_POINTER_ATTRIBUTE_CONTEXT,
-                    0x1234,
-                )
-            },
-            "another context's",
-        ),
-        (
-            |rig, _| {
-                // The third question is whose it is.
-                let refused = CUresult::CUDA_ERROR_INVALID_VALUE;
-                rig.machine
-                    .fail_nth(Function::cuPointerGetAttribute, 3, refused);
-            },
-            "doesn't say whose",
-        ),
-    ];
-    for (change, why) in cases {
+    let require_refusal = |why: &str, change: &dyn Fn(&Rig)| {
         let rig = Rig::new();
         let raw = Raw::new(&rig.machine);
         let address = raw.take_device_memory();
-        change(&rig, &attribute);
+        change(&rig);
         let error = refusal(&rig, &slice(address, 64)).to_string();
         assert!(error.contains(why), "{error}");
         raw.free_device_memory(address);
-    }
+    };
+    require_refusal("not device memory", &|rig| {
+        let kind = CUpointer_attribute::CU_POINTER_ATTRIBUTE_MEMORY_TYPE;
+        let host = u64::from(CUmemorytype::CU_MEMORYTYPE_HOST.0);
+        rig.machine.set_pointer_attribute(0, kind, host).unwrap();
+    });
+    require_refusal("another context's", &|rig| {
+        let context = CUpointer_attribute::CU_POINTER_ATTRIBUTE_CONTEXT;
+        rig.machine
+            .set_pointer_attribute(0, context, 0x1234)
+            .unwrap();
+    });
+    require_refusal("doesn't say whose", &|rig| {
+        // The third question is whose it is.
+        let refused = CUresult::CUDA_ERROR_INVALID_VALUE;
+        rig.machine
+            .fail_nth(Function::cuPointerGetAttribute, 3, refused);
+    });
 }
 
 #[test]

@@ -158,9 +158,13 @@ fn an_observation_without_an_answer_is_none_and_a_lost_device_an_error() {
     let rig = Rig::new();
     let region = rig.allocator.allocate(1).unwrap();
     let refused = CUresult::CUDA_ERROR_NOT_SUPPORTED;
-    rig.machine
-        .fail_always(Function::cuPointerGetAttribute, refused);
-    rig.machine.fail_always(Function::cuMemGetAccess, refused);
+    for function in [
+        Function::cuPointerGetAttributes,
+        Function::cuPointerGetAttribute,
+        Function::cuMemGetAccess,
+    ] {
+        rig.machine.fail_always(function, refused);
+    }
 
     let observed = region.observe().unwrap();
     assert_eq!(observed.memory_type, None);
@@ -170,9 +174,23 @@ fn an_observation_without_an_answer_is_none_and_a_lost_device_an_error() {
 
     rig.machine.clear_faults();
     rig.machine
+        .fail_nth(Function::cuPointerGetAttributes, 1, refused);
+    rig.machine
         .fail_nth(Function::cuPointerGetAttribute, 4, LOST);
     let error = region.observe().unwrap_err();
     assert!(matches!(error, Error::DeviceLost { .. }), "{error}");
+}
+
+#[test]
+fn an_observation_is_the_same_asked_at_once_and_one_by_one() {
+    let rig = Rig::new();
+    let frozen = rig.secret_region(5000).freeze().unwrap();
+    let at_once = frozen.observe().unwrap();
+    let refused = CUresult::CUDA_ERROR_NOT_SUPPORTED;
+    rig.machine
+        .fail_always(Function::cuPointerGetAttributes, refused);
+
+    assert_eq!(frozen.observe().unwrap(), at_once);
 }
 
 #[test]

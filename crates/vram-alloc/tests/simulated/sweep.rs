@@ -211,7 +211,11 @@ fn tolerated(struck: Struck) -> Tolerated {
             Tolerated::Yes
         }
         // Observations may be missing here too, and identities of plain allocations.
-        Function::cuPointerGetAttribute if struck.function == struck.purpose => Tolerated::Yes,
+        Function::cuPointerGetAttribute | Function::cuPointerGetAttributes
+            if struck.function == struck.purpose =>
+        {
+            Tolerated::Yes
+        }
         Function::cuMemGetAccess if struck.part == "observing" => Tolerated::Yes,
         _ => Tolerated::No,
     }

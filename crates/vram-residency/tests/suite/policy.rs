@@ -66,10 +66,12 @@ fn a_driver_that_will_not_say_is_not_believed() {
     let machine = machine();
     let manager = manager(&machine);
     let shard = seal(&manager, "one", &weights(5000));
-    machine.fail_always(
+    for function in [
+        Function::cuPointerGetAttributes,
         Function::cuPointerGetAttribute,
-        CUresult::CUDA_ERROR_NOT_SUPPORTED,
-    );
+    ] {
+        machine.fail_always(function, CUresult::CUDA_ERROR_NOT_SUPPORTED);
+    }
 
     assert!(matches!(manager.verify(&shard), Err(Error::Policy(_))));
 }

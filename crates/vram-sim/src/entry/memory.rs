@@ -6,7 +6,7 @@ use core::ffi::{c_uint, c_void};
 
 use vram_sys::{CUdevice_attribute, CUdeviceptr, CUmemAttach_flags, CUpointer_attribute, CUresult};
 
-use super::{Out, bytes, initialised, size};
+use super::{Out, bytes, initialised, read, size};
 use crate::answer::Answer;
 use crate::machine::Computer;
 use crate::pointer::Value;
@@ -90,18 +90,58 @@ pub(crate) unsafe fn cuPointerGetAttribute(
     if data.is_null() {
         return Err(CUresult::CUDA_ERROR_INVALID_VALUE);
     }
-    match state.pointer_attribute(attribute, address)? {
+    let value = state.pointer_attribute(attribute, address)?;
+    // SAFETY: the attribute's type may be written there, by the function's contract.
+    unsafe { write(value, data) }
+}
+
+/// Many attributes at once. One that the address doesn't have is 0, as is every one of an address that
+/// the driver doesn't know.
+pub(crate) unsafe fn cuPointerGetAttributes(
+    computer: &Computer,
+    count: c_uint,
+    attributes: *mut CUpointer_attribute,
+    data: *mut *mut c_void,
+    address: CUdeviceptr,
+) -> Answer {
+    let state = initialised(computer)?;
+    for index in 0..usize::try_from(count).unwrap_or(usize::MAX) {
+        // SAFETY: the list has `count` attributes, by the function's contract, or is null.
+        let attribute = unsafe { read(attributes.wrapping_add(index)) }?;
+        // SAFETY: the list has `count` pointers, by the function's contract, or is null.
+        let place = unsafe { read(data.wrapping_add(index)) }?;
+        if place.is_null() {
+            return Err(CUresult::CUDA_ERROR_INVALID_VALUE);
+        }
+        let value = match state.pointer_attribute(attribute, address) {
+            Ok(value) => value,
+            Err(CUresult::CUDA_ERROR_INVALID_VALUE) => Value::of(attribute, 0),
+            Err(code) => return Err(code),
+        };
+        // SAFETY: the attribute's type may be written there, by the function's contract.
+        unsafe { write(value, place) }?;
+    }
+    Ok(())
+}
+
+/// Writes an attribute in its own width.
+///
+/// # Safety
+///
+/// A value of the attribute's type may be written to `place`.
+unsafe fn write(value: Value, place: *mut c_void) -> Answer {
+    match value {
         Value::Flag(flag) => {
-            // SAFETY: the attribute's type may be written there, by the function's contract.
-            unsafe { Out::new(data.cast()) }?.set(flag);
+            // SAFETY: the caller vouches for the place.
+            unsafe { Out::new(place.cast()) }?.set(flag);
         }
         Value::Number(number) => {
             // SAFETY: as above.
-            unsafe { Out::new(data.cast()) }?.set(number);
+            unsafe { Out::new(place.cast()) }?.set(number);
         }
         Value::Wide(number) => {
             // SAFETY: as above.
-            unsafe { Out::new(data.cast()) }?.set(number);
+            unsafe { Out::new(place.cast()) }?.set(number);
         }
     }
     Ok(())

@@ -287,3 +287,54 @@ fn a_value_is_written_in_its_own_width() {
     cuda!(rig, cuPointerGetAttribute(to, kind, at)).unwrap();
     assert_eq!(bytes, [2, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]);
 }
+
+#[test]
+fn many_attributes_are_answered_at_once_as_one_by_one() {
+    let rig = Rig::new();
+    let at = rig.mapping(PAGE).address;
+    let mut attributes = [
+        A::CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
+        A::CU_POINTER_ATTRIBUTE_RANGE_SIZE,
+        A::CU_POINTER_ATTRIBUTE_IS_MANAGED,
+        A::CU_POINTER_ATTRIBUTE_HOST_POINTER,
+    ];
+    let mut values = [u64::MAX; 4];
+    let mut ask = |address| {
+        let mut places = values.each_mut().map(|value| ptr::from_mut(value).cast());
+        let (asked, places) = (attributes.as_mut_ptr(), places.as_mut_ptr());
+        cuda!(rig, cuPointerGetAttributes(4, asked, places, address)).map(|()| values)
+    };
+    let [kind, size, managed, host] = ask(at).unwrap();
+    // Narrow values leave the other bytes as they are.
+    assert_eq!((kind & 0xffff_ffff, size), (2, PAGE as u64));
+    assert_eq!((managed, host), (u64::MAX << 8, 0));
+
+    let unknown = ask(1).unwrap();
+    assert_eq!(
+        (unknown[0] & 0xffff_ffff, unknown[1], unknown[3]),
+        (0, 0, 0)
+    );
+}
+
+#[test]
+fn no_place_for_one_of_many_attributes_is_refused() {
+    let rig = Rig::new();
+    let at = rig.mapping(PAGE).address;
+    let mut attribute = A::CU_POINTER_ATTRIBUTE_MEMORY_TYPE;
+    let mut place = ptr::null_mut();
+    let refused = Err(vram_sys::CUresult::CUDA_ERROR_INVALID_VALUE);
+    assert_eq!(
+        cuda!(
+            rig,
+            cuPointerGetAttributes(1, &raw mut attribute, &raw mut place, at)
+        ),
+        refused
+    );
+    assert_eq!(
+        cuda!(
+            rig,
+            cuPointerGetAttributes(1, ptr::null_mut(), &raw mut place, at)
+        ),
+        refused
+    );
+}

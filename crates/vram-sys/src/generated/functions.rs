@@ -50,6 +50,7 @@ macro_rules! driver_functions {
                 fn cuMemcpyDtoDAsync_v2(dst_device: $crate::CUdeviceptr, src_device: $crate::CUdeviceptr, byte_count: usize, h_stream: $crate::CUstream);
                 fn cuMemsetD8Async(dst_device: $crate::CUdeviceptr, uc: ::core::ffi::c_uchar, n: usize, h_stream: $crate::CUstream);
                 fn cuPointerGetAttribute(data: *mut ::core::ffi::c_void, attribute: $crate::CUpointer_attribute, ptr: $crate::CUdeviceptr);
+                fn cuPointerGetAttributes(num_attributes: ::core::ffi::c_uint, attributes: *mut $crate::CUpointer_attribute, data: *mut *mut ::core::ffi::c_void, ptr: $crate::CUdeviceptr);
                 fn cuStreamCreate(ph_stream: *mut $crate::CUstream, flags: ::core::ffi::c_uint);
                 fn cuStreamCreateWithPriority(ph_stream: *mut $crate::CUstream, flags: ::core::ffi::c_uint, priority: ::core::ffi::c_int);
                 fn cuStreamDestroy_v2(h_stream: $crate::CUstream);
