@@ -189,7 +189,12 @@ impl Manager {
         let measuring = Instant::now();
         let measure = || self.measurer().hash_all(&sound, &Salt::none());
         let (hashed, admitted) = beside(measure, || -> Vec<_> {
-            let admitted = sound.par_iter().map(|region| self.admit_region(region));
+            // One after the other: the driver answers one thread at a time, and threads that queue up
+            // for it wait longer than the answers take.
+            let observed = sound.iter().map(|region| region.observe());
+            let observed: Vec<_> = observed.collect();
+            let facts = sound.par_iter().zip(observed);
+            let admitted = facts.map(|(region, seen)| self.admit_observed(&seen?, region.mapped()));
             admitted.collect()
         });
         let Ok(hashed) = hashed else {
@@ -267,7 +272,11 @@ impl Manager {
 
     /// Judges what the driver says of a region now.
     pub(crate) fn admit_region(&self, region: &FrozenRegion) -> Result<Report> {
-        let facts = self.region_facts(&region.observe()?, region.mapped());
+        self.admit_observed(&region.observe()?, region.mapped())
+    }
+
+    fn admit_observed(&self, observed: &RegionObservation, mapped: u64) -> Result<Report> {
+        let facts = self.region_facts(observed, mapped);
         let admitted = self.settings().policy.admit_region(&facts)?;
         Ok(admitted.report().clone())
     }
