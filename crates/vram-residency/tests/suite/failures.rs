@@ -159,6 +159,24 @@ fn a_kernel_that_does_nothing_is_not_answered_for_by_the_last_measurement() {
 }
 
 #[test]
+fn nor_are_kernels_that_do_nothing_for_several_shards_together() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let data: Vec<_> = (1..4).map(|n| weights(n * 600_000)).collect();
+    let shards: Vec<_> = (0..3)
+        .map(|n| seal(&manager, &format!("shard-{n}"), &data[n]))
+        .collect();
+    assert!(manager.verify_all(&shards).unwrap().passed());
+    machine.fail_always(Function::cuLaunchKernel, CUresult::CUDA_SUCCESS);
+
+    let verification = manager.verify_all(&shards).unwrap();
+
+    for (_, outcome) in verification.outcomes() {
+        assert!(matches!(outcome, Err(Error::Tampered { .. })));
+    }
+}
+
+#[test]
 fn a_device_that_computes_wrongly_is_refused_at_the_start() {
     let machine = machine();
     machine.fail_always(Function::cuLaunchKernel, CUresult::CUDA_SUCCESS);

@@ -62,6 +62,27 @@ fn test_vram_policy_enforced() {
 }
 
 #[test]
+fn shards_that_are_verified_together_are_judged_too() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let shards = [
+        seal(&manager, "one", &weights(5000)),
+        seal(&manager, "two", &weights(6000)),
+    ];
+    assert!(manager.verify_all(&shards).unwrap().passed());
+    let managed = CUpointer_attribute::CU_POINTER_ATTRIBUTE_IS_MANAGED;
+    machine.set_pointer_attribute(0, managed, 1).unwrap();
+
+    let verification = manager.verify_all(&shards).unwrap();
+
+    for (_, outcome) in verification.outcomes() {
+        assert!(matches!(outcome, Err(Error::Policy(_))));
+    }
+    assert!(verification.into_permits().is_err());
+    assert!(manager.stop_reason().is_some());
+}
+
+#[test]
 fn a_driver_that_will_not_say_is_not_believed() {
     let machine = machine();
     let manager = manager(&machine);
