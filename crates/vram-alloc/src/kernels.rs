@@ -104,7 +104,7 @@ impl Kernels {
             .with_window(first_block, count);
         // SAFETY: the kernel reads within `data` and writes 32 bytes a block, `count` of which fit
         // in `digests`; both are ranges of living regions, and `digests` is borrowed alone.
-        unsafe { self.launch(stream, self.blocks, count, args) }?;
+        unsafe { self.module.launch(stream, self.blocks, count, args) }?;
         Ok(count)
     }
 
@@ -168,7 +168,10 @@ impl Kernels {
         // SAFETY: the kernel reads the table just filled, `count` rows of it, and within the pieces
         // listed there; it writes 32 bytes a block, and `digests` has room for every row's. All are
         // ranges of living regions, and `digests` is borrowed alone.
-        let launched = unsafe { self.launch(stream, self.blocks, args.block_count, args) };
+        let launched = unsafe {
+            self.module
+                .launch(stream, self.blocks, args.block_count, args)
+        };
         // Also after a refusal: the table's copy is under way.
         tables.launched(stream, table)?;
         launched
@@ -213,7 +216,7 @@ impl Kernels {
         );
         // SAFETY: the kernel reads `count` aligned rows of `table` and bytes within `data` (it
         // follows no row outside), and writes 32 bytes a row, `count` of which fit in `digests`.
-        unsafe { self.launch(stream, self.messages, count, args) }?;
+        unsafe { self.module.launch(stream, self.messages, count, args) }?;
         Ok(count)
     }
 
@@ -223,46 +226,6 @@ impl Kernels {
         contexts
             .iter()
             .try_for_each(|context| stream.same_context(context, operation))
-    }
-
-    /// Launches a kernel, a thread an item.
-    ///
-    /// # Safety
-    ///
-    /// `function` is the kernel of `A`, and every address in `args` is a range of this device that
-    /// stays mapped, with the access that the kernel needs, until the device has been waited for.
-    unsafe fn launch<A: KernelArgs>(
-        &self,
-        stream: &Stream,
-        function: CUfunction,
-        items: u64,
-        mut args: A,
-    ) -> Result<()> {
-        let grid = grid_for(items).ok_or(Error::BadSetting {
-            setting: "the number of blocks in a launch",
-            value: items,
-            expected: "what one launch can cover; hash in windows",
-        })?;
-        let mut parameters = [(&raw mut args).cast::<c_void>()];
-        let entered = self.module.context.enter()?;
-        // SAFETY: the kernel takes one parameter of type `A`, which the driver copies before it
-        // returns; the rest is this function's contract.
-        let result = unsafe {
-            (entered.table().cuLaunchKernel)(
-                function,
-                grid,
-                1,
-                1,
-                THREADS_PER_BLOCK,
-                1,
-                1,
-                0,
-                stream.raw(),
-                parameters.as_mut_ptr(),
-                core::ptr::null_mut(),
-            )
-        };
-        entered.check(Function::cuLaunchKernel, result, "launching a kernel")
     }
 }
 
@@ -324,6 +287,46 @@ impl Module {
             entered.check(Function::cuFuncLoad, result, "loading a kernel's code")?;
         }
         Ok(function)
+    }
+
+    /// Launches a kernel, a thread an item.
+    ///
+    /// # Safety
+    ///
+    /// `function` is this module's kernel of `A`, and every address in `args` is a range of this device that
+    /// stays mapped, with the access that the kernel needs, until the device has been waited for.
+    pub(crate) unsafe fn launch<A: KernelArgs>(
+        &self,
+        stream: &Stream,
+        function: CUfunction,
+        items: u64,
+        mut args: A,
+    ) -> Result<()> {
+        let grid = grid_for(items).ok_or(Error::BadSetting {
+            setting: "the number of threads in a launch",
+            value: items,
+            expected: "what one launch can cover; launch over a part at a time",
+        })?;
+        let mut parameters = [(&raw mut args).cast::<c_void>()];
+        let entered = self.context.enter()?;
+        // SAFETY: the kernel takes one parameter of type `A`, which the driver copies before it
+        // returns; the rest is this function's contract.
+        let result = unsafe {
+            (entered.table().cuLaunchKernel)(
+                function,
+                grid,
+                1,
+                1,
+                THREADS_PER_BLOCK,
+                1,
+                1,
+                0,
+                stream.raw(),
+                parameters.as_mut_ptr(),
+                core::ptr::null_mut(),
+            )
+        };
+        entered.check(Function::cuLaunchKernel, result, "launching a kernel")
     }
 }
 

@@ -1,14 +1,13 @@
 //! Probes of a device's limits: how fast it compresses, and how fast it reads.
 
-use core::ffi::c_void;
 use core::fmt;
 use std::sync::Arc;
 
 use vram_kernels::{
-    Kernel, KernelArgs, PROBE_STATE_SIZE, PROBE_UNIT, PROBES_PTX, ProbeReadArgs,
-    ProbeRegistersArgs, THREADS_PER_BLOCK, grid_for,
+    Kernel, PROBE_STATE_SIZE, PROBE_UNIT, PROBES_PTX, ProbeReadArgs, ProbeRegistersArgs,
+    THREADS_PER_BLOCK,
 };
-use vram_sys::{CUfunction, Function};
+use vram_sys::CUfunction;
 
 use crate::kernels::Module;
 use crate::span::{Span, SpanMut};
@@ -126,7 +125,7 @@ impl Probes {
         let args = ProbeRegistersArgs::new(states.address(), threads, compressions);
         // SAFETY: the kernel reads nothing and writes 32 bytes a thread, all of which fit in
         // `states`, a range of a living region that is borrowed alone.
-        unsafe { self.launch(stream, self.registers, threads, args) }?;
+        unsafe { self.module.launch(stream, self.registers, threads, args) }?;
         Ok(threads.saturating_mul(u64::from(compressions)))
     }
 
@@ -151,48 +150,8 @@ impl Probes {
         let args = ProbeReadArgs::new(data.address(), data.len(), sums.address(), threads);
         // SAFETY: the kernel reads within `data` and writes 16 bytes a thread, all of which fit in
         // `sums`; both are ranges of living regions, and `sums` is borrowed alone.
-        unsafe { self.launch(stream, self.read, threads, args) }?;
+        unsafe { self.module.launch(stream, self.read, threads, args) }?;
         Ok(data.len())
-    }
-
-    /// Launches a kernel, a thread an item.
-    ///
-    /// # Safety
-    ///
-    /// `function` is the kernel of `A`, and every address in `args` is a range of this device that
-    /// stays mapped, with the access that the kernel needs, until the device has been waited for.
-    unsafe fn launch<A: KernelArgs>(
-        &self,
-        stream: &Stream,
-        function: CUfunction,
-        items: u64,
-        mut args: A,
-    ) -> Result<()> {
-        let grid = grid_for(items).ok_or(Error::BadSetting {
-            setting: "the number of threads in a launch",
-            value: items,
-            expected: "what one launch can hold; use a shorter range",
-        })?;
-        let mut parameters = [(&raw mut args).cast::<c_void>()];
-        let entered = self.module.context.enter()?;
-        // SAFETY: the kernel takes one parameter of type `A`, which the driver copies before it
-        // returns; the rest is this function's contract.
-        let result = unsafe {
-            (entered.table().cuLaunchKernel)(
-                function,
-                grid,
-                1,
-                1,
-                THREADS_PER_BLOCK,
-                1,
-                1,
-                0,
-                stream.raw(),
-                parameters.as_mut_ptr(),
-                core::ptr::null_mut(),
-            )
-        };
-        entered.check(Function::cuLaunchKernel, result, "launching a probe")
     }
 }
 
