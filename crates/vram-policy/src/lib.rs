@@ -34,6 +34,7 @@
 //!     pageable_memory_access_uses_host_page_tables: Some(false),
 //!     managed_memory: Some(true),
 //!     can_map_host_memory: Some(true),
+//!     ..DeviceFacts::default()
 //! };
 //! let proof = policy.admit_device(&device)?;
 //! assert!(proof.report().verdict().accepts());
@@ -48,6 +49,7 @@
 //!     expected_size: 2 << 20,
 //!     managed: Some(false),
 //!     host_alias: Some(true),
+//!     ..RegionFacts::unobserved(0, 2 << 20)
 //! };
 //! let refusal = policy.admit_region(&region).expect_err("host memory is refused");
 //! let refused: Vec<&str> = refusal.findings().iter().map(|f| f.id.as_str()).collect();
@@ -75,7 +77,11 @@ mod policy;
 mod refusal;
 mod report;
 
-pub use crate::facts::{DeviceFacts, MemoryKind, RegionFacts};
+pub use crate::facts::{
+    Access, ComputeMode, ConfidentialCompute, DeviceFacts, DriverModel, EccFacts,
+    EnvironmentVariable, HostFacts, LinkFacts, ManagementFacts, MemoryKind, OperatingSystem,
+    ProcessFacts, ProcessKind, RegionFacts, RowRemapping, Virtualization,
+};
 pub use crate::finding::{CheckId, Finding, Severity, Source, Status};
 pub use crate::policy::{Accepted, Policy};
 pub use crate::refusal::Refusal;

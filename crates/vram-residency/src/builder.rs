@@ -231,12 +231,18 @@ impl fmt::Debug for ManagerBuilder {
 
 /// What the driver says of a device, as the policy takes it.
 #[must_use]
-pub const fn device_facts(properties: &DeviceProperties) -> DeviceFacts {
+pub fn device_facts(properties: &DeviceProperties) -> DeviceFacts {
     DeviceFacts {
+        name: Some(properties.name.clone()),
+        uuid: Some(properties.uuid_string()),
+        simulated: properties.simulated,
         integrated: properties.integrated,
         pageable_memory_access: properties.pageable_memory_access,
         pageable_memory_access_uses_host_page_tables: properties.uses_host_page_tables,
         managed_memory: properties.managed_memory,
         can_map_host_memory: properties.can_map_host_memory,
+        virtual_memory_management: properties.virtual_memory_management,
+        ecc_enabled: properties.ecc_enabled,
+        ..DeviceFacts::default()
     }
 }

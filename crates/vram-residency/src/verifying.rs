@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 use vram_alloc::{FrozenRegion, MemoryKind, RegionObservation};
-use vram_policy::{RegionFacts, Report};
+use vram_policy::{Access, RegionFacts, Report};
 use vram_seal::{Salt, SealRecord, SealedRecord, ShardId, VerityMeasurement};
 
 use crate::event::Event;
@@ -293,6 +293,10 @@ impl Manager {
             expected_size: mapped,
             managed: observed.managed,
             host_alias: observed.host_pointer,
+            legacy_ipc: observed.legacy_ipc,
+            export_handle_types: observed.export_handle_types,
+            access: observed.access.map(Access::from_driver),
+            expected_frozen: false,
         }
     }
 

@@ -25,6 +25,7 @@ prop_compose! {
             pageable_memory_access_uses_host_page_tables,
             managed_memory,
             can_map_host_memory,
+            ..DeviceFacts::default()
         }
     }
 }
@@ -49,6 +50,7 @@ prop_compose! {
             expected_size,
             managed,
             host_alias,
+            ..RegionFacts::unobserved(0, 1)
         }
     }
 }

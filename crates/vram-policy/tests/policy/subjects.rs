@@ -10,6 +10,7 @@ pub(crate) fn discrete_gpu() -> DeviceFacts {
         pageable_memory_access_uses_host_page_tables: Some(false),
         managed_memory: Some(true),
         can_map_host_memory: Some(true),
+        ..DeviceFacts::default()
     }
 }
 
@@ -24,5 +25,6 @@ pub(crate) fn plain_region() -> RegionFacts {
         expected_size: 4 << 20,
         managed: Some(false),
         host_alias: Some(false),
+        ..RegionFacts::unobserved(1, 4 << 20)
     }
 }
