@@ -61,6 +61,24 @@ VRAM_INLINE uint32_t add(uint32_t x, uint32_t y, uint32_t one) {
 #endif
 }
 
+// x with its bytes in reverse order: a word as it lies in memory, as SHA-256 reads it. A permutation of bytes is
+// work for the busy pipe, dot products are the idle one's: the lower half of x comes out swapped as
+// 256 * byte 0 + byte 1, the upper half likewise.
+VRAM_INLINE uint32_t swap_bytes(uint32_t x, uint32_t one) {
+#if defined(__CUDA_ARCH__)
+    constexpr uint32_t weights = 256u | 1u << 16;
+    const uint32_t up = one << 16;
+    uint32_t swapped;
+    asm("dp2a.lo.u32.u32 %0, %1, %2, %3;" : "=r"(swapped) : "r"(weights), "r"(x), "r"(0));
+    asm("mad.lo.u32 %0, %1, %2, %3;" : "=r"(swapped) : "r"(swapped), "r"(up), "r"(0));
+    asm("dp2a.hi.u32.u32 %0, %1, %2, %3;" : "=r"(swapped) : "r"(weights), "r"(x), "r"(swapped));
+    return swapped;
+#else
+    (void)one;
+    return memory::swap_bytes(x);
+#endif
+}
+
 // A 64-byte block of a message that is known at run time: a window of 16 words of its schedule.
 struct BlockMessage {
     uint32_t w[16];

@@ -74,14 +74,14 @@ VRAM_INLINE sha256::BlockMessage salted_padding() {
 }
 
 // The chunk as SHA-256 reads it: big-endian words.
-VRAM_INLINE sha256::BlockMessage message_of(const Chunk &chunk) {
+VRAM_INLINE sha256::BlockMessage message_of(const Chunk &chunk, uint32_t one) {
     sha256::BlockMessage message;
 #pragma unroll
     for (uint32_t q = 0; q < 4; ++q) {
-        message.w[4 * q + 0] = memory::swap_bytes(chunk.quarter[q].x);
-        message.w[4 * q + 1] = memory::swap_bytes(chunk.quarter[q].y);
-        message.w[4 * q + 2] = memory::swap_bytes(chunk.quarter[q].z);
-        message.w[4 * q + 3] = memory::swap_bytes(chunk.quarter[q].w);
+        message.w[4 * q + 0] = sha256::swap_bytes(chunk.quarter[q].x, one);
+        message.w[4 * q + 1] = sha256::swap_bytes(chunk.quarter[q].y, one);
+        message.w[4 * q + 2] = sha256::swap_bytes(chunk.quarter[q].z, one);
+        message.w[4 * q + 3] = sha256::swap_bytes(chunk.quarter[q].w, one);
     }
     return message;
 }
@@ -152,7 +152,7 @@ VRAM_KERNEL(128, 4) vram_sha256_blocks(const Sha256BlocksArgs args) {
         Chunk next = load_whole_chunk(address);
 #pragma unroll 1
         for (; chunk < CHUNKS; ++chunk) {
-            sha256::BlockMessage message = message_of(next);
+            sha256::BlockMessage message = message_of(next, args.one);
             // The last time, a chunk that is there already: cheaper than to ask whether there is a next one.
             next = load_whole_chunk(address + (chunk + 1 < CHUNKS ? chunk + 1 : chunk) * CHUNK_SIZE);
             sha256::compress(state, message, args.one);
@@ -166,7 +166,7 @@ VRAM_KERNEL(128, 4) vram_sha256_blocks(const Sha256BlocksArgs args) {
         Chunk next = load_chunk(address, chunk * CHUNK_SIZE, present, wide);
 #pragma unroll 1
         for (; chunk < chunks; ++chunk) {
-            sha256::BlockMessage message = message_of(next);
+            sha256::BlockMessage message = message_of(next, args.one);
             if (chunk == CHUNKS) {
                 message = salted_padding();
             }

@@ -38,6 +38,7 @@ const OPERATIONS: &[&str] = &[
     "and",
     "bra",
     "cvt",
+    "dp2a",
     "ld",
     "mad",
     "max",
