@@ -14,7 +14,7 @@ use vram_alloc::{Allocator, FrozenRegion, HashStart, Kernels, OpenRegion, RowTab
 use vram_seal::verity::{self, GroupHashes, GroupIndex, LeafPrints, Shape};
 use vram_seal::{BlockHash, InitialState, Salt, VerityMeasurement};
 
-use self::lane::{Device, Lane, Usage};
+use self::lane::{Device, Lane, TABLES, Usage};
 use self::window::{GROUPS, LEAVES_PER_GROUP, Window, plan};
 use crate::Result;
 use crate::progress::{Progress, Silent, Stage};
@@ -23,7 +23,7 @@ use crate::progress::{Progress, Silent, Stage};
 const HASH: u64 = 32;
 /// Windows under way at a time. A window's group hashes take as long as its leaves where the device is
 /// busy, and its lane is taken meanwhile.
-const LANES: u64 = 6;
+const LANES: u64 = 5;
 /// The kernels with the scratch memory they need: 16 MiB, whatever is measured.
 #[derive(Debug)]
 pub(crate) struct Measurer {
@@ -31,6 +31,8 @@ pub(crate) struct Measurer {
     lanes: Vec<Lane>,
     /// Each lane's group hashes.
     groups: OpenRegion,
+    /// Each lane's roots.
+    roots: OpenRegion,
     tables: RowTables,
 }
 
@@ -38,6 +40,8 @@ pub(crate) struct Measurer {
 #[derive(Debug)]
 pub(crate) struct Hashes {
     groups: GroupHashes,
+    /// Where the device computed it.
+    root: Option<BlockHash>,
     prints: LeafPrints,
 }
 
@@ -45,13 +49,17 @@ impl Hashes {
     fn of(region: &FrozenRegion, salt: &Salt) -> Self {
         Self {
             groups: GroupHashes::new(region.len(), salt),
+            root: None,
             prints: LeafPrints::default(),
         }
     }
 
     /// Computes what lies above: no device is needed for it, nor the measurer's lock.
     pub(crate) fn finish(self) -> Result<VerityMeasurement> {
-        Ok(self.groups.finish()?)
+        Ok(match self.root {
+            Some(root) => self.groups.finish_under(root)?,
+            None => self.groups.finish()?,
+        })
     }
 }
 
@@ -63,6 +71,39 @@ enum Wanted {
     Prints,
 }
 
+/// Who is told how a measurement goes.
+struct Company<'c> {
+    progress: &'c dyn Progress,
+    /// Called once, when the device has enough to do for a while.
+    meanwhile: &'c mut dyn FnMut(),
+    /// Takes each region's hashes, with its place among the regions, as soon as they are all there.
+    finished: &'c mut dyn FnMut(usize, Hashes),
+}
+
+/// What came of a window.
+#[derive(Debug, Default)]
+struct Results {
+    /// Where they were asked for.
+    leaves: Vec<BlockHash>,
+    /// Of all its runs.
+    groups: Vec<BlockHash>,
+    /// Of its rooted runs.
+    roots: Vec<BlockHash>,
+}
+
+/// What a measurement has come to.
+struct Course<'r> {
+    salt: Salt,
+    wanted: Wanted,
+    /// Of the regions that are not finished.
+    hashed: Vec<Option<Hashes>>,
+    /// Windows that were launched and not collected, with their lanes.
+    under_way: VecDeque<(usize, Window<'r>)>,
+    /// Bytes collected, and bytes in all.
+    done: u64,
+    total: u64,
+}
+
 impl Measurer {
     /// Loads the kernels, and has the device prove on known answers that it computes SHA-256.
     pub(crate) fn new(allocator: &Allocator) -> Result<Self> {
@@ -70,7 +111,8 @@ impl Measurer {
         let mut lanes = lanes.collect::<Result<Vec<_>>>()?;
         let slots = LANES.saturating_mul(GROUPS).saturating_mul(HASH);
         let mut groups = allocator.allocate_scratch(slots)?;
-        let tables = RowTables::new(allocator, LANES.saturating_mul(2), GROUPS)?;
+        let roots = allocator.allocate_scratch(slots)?;
+        let tables = RowTables::new(allocator, LANES.saturating_mul(TABLES), GROUPS)?;
         let kernels = Kernels::load(allocator.device())?;
         if let Some(lane) = lanes.first_mut() {
             lane.self_test(&kernels, &mut groups)?;
@@ -79,19 +121,21 @@ impl Measurer {
             kernels,
             lanes,
             groups,
+            roots,
             tables,
         })
     }
 
-    /// Measures a whole region.
+    /// Measures a whole region. While the device works, `meanwhile` is done here.
     pub(crate) fn measure(
         &mut self,
         region: &FrozenRegion,
         salt: &Salt,
         progress: &dyn Progress,
+        meanwhile: &mut dyn FnMut(),
     ) -> Result<VerityMeasurement> {
-        let (measured, _) = self.measure_one(region, salt, progress, Wanted::Measurement)?;
-        Ok(measured)
+        let hashes = self.hash_one(region, salt, progress, meanwhile, Wanted::Measurement)?;
+        hashes.finish()
     }
 
     /// Measures a whole region, and keeps what locates a change to its block.
@@ -101,16 +145,25 @@ impl Measurer {
         salt: &Salt,
         progress: &dyn Progress,
     ) -> Result<(VerityMeasurement, LeafPrints)> {
-        self.measure_one(region, salt, progress, Wanted::Prints)
+        let mut hashes = self.hash_one(region, salt, progress, &mut || (), Wanted::Prints)?;
+        let prints = std::mem::take(&mut hashes.prints);
+        Ok((hashes.finish()?, prints))
     }
 
-    /// Hashes regions together, in their order.
-    pub(crate) fn hash_all(
+    /// Hashes regions together. Each one's hashes are given to `finished` as soon as they are there, with
+    /// its place among the regions.
+    pub(crate) fn hash_each(
         &mut self,
         regions: &[&FrozenRegion],
         salt: &Salt,
-    ) -> Result<Vec<Hashes>> {
-        self.hash(regions, salt, &Silent, Wanted::Measurement)
+        finished: &mut dyn FnMut(usize, Hashes),
+    ) -> Result<()> {
+        let company = Company {
+            progress: &Silent,
+            meanwhile: &mut || (),
+            finished,
+        };
+        self.hash(regions, salt, Wanted::Measurement, company)
     }
 
     /// The leaf hashes of one group, to find the blocks in it that changed.
@@ -129,28 +182,33 @@ impl Measurer {
         }
     }
 
-    fn measure_one(
+    fn hash_one(
         &mut self,
         region: &FrozenRegion,
         salt: &Salt,
         progress: &dyn Progress,
+        meanwhile: &mut dyn FnMut(),
         wanted: Wanted,
-    ) -> Result<(VerityMeasurement, LeafPrints)> {
-        let mut hashed = self.hash(&[region], salt, progress, wanted)?;
-        // One region, one answer; were there none, it would not be finished.
-        let mut hashes = hashed.pop().unwrap_or_else(|| Hashes::of(region, salt));
-        let prints = std::mem::take(&mut hashes.prints);
-        Ok((hashes.finish()?, prints))
+    ) -> Result<Hashes> {
+        // One region, one answer; were there none, it could not be finished.
+        let mut answer = Hashes::of(region, salt);
+        let company = Company {
+            progress,
+            meanwhile,
+            finished: &mut |_, hashes| answer = hashes,
+        };
+        self.hash(&[region], salt, wanted, company)?;
+        Ok(answer)
     }
 
     fn hash(
         &mut self,
         regions: &[&FrozenRegion],
         salt: &Salt,
-        progress: &dyn Progress,
         wanted: Wanted,
-    ) -> Result<Vec<Hashes>> {
-        self.run(regions, salt, progress, wanted)
+        company: Company<'_>,
+    ) -> Result<()> {
+        self.run(regions, salt, wanted, company)
             .inspect_err(|_| self.settle())
     }
 
@@ -158,35 +216,42 @@ impl Measurer {
         &mut self,
         regions: &[&FrozenRegion],
         salt: &Salt,
-        progress: &dyn Progress,
         wanted: Wanted,
-    ) -> Result<Vec<Hashes>> {
+        company: Company<'_>,
+    ) -> Result<()> {
         let start = hash_start(salt.initial_state());
         let windows = plan(regions);
-        let mut hashed: Vec<_> = regions
-            .iter()
-            .map(|region| Hashes::of(region, salt))
-            .collect();
-        let total = windows
-            .iter()
-            .fold(0_u64, |sum, window| sum.saturating_add(window.bytes()));
-        let mut done = 0_u64;
-        let mut under_way: VecDeque<(usize, Window<'_>)> = VecDeque::new();
-        let (lanes, last) = (self.lanes.len(), windows.len());
+        let hashes = |region: &&FrozenRegion| Some(Hashes::of(region, salt));
+        let bytes = windows.iter().map(Window::bytes);
+        let mut course = Course {
+            salt: *salt,
+            wanted,
+            hashed: regions.iter().map(hashes).collect(),
+            under_way: VecDeque::new(),
+            done: 0,
+            total: bytes.fold(0, u64::saturating_add),
+        };
+        let Company {
+            progress,
+            meanwhile,
+            finished,
+        } = company;
+        let mut meanwhile = Some(meanwhile);
+        let (lanes, count) = (self.lanes.len(), windows.len());
         for (number, window) in windows.into_iter().enumerate() {
-            if under_way.len() >= lanes {
-                done =
-                    done.saturating_add(self.collect(&mut under_way, &mut hashed, salt, wanted)?);
-                progress.advanced(Stage::Measure, done, total);
+            if course.under_way.len() >= lanes {
+                if let Some(meanwhile) = meanwhile.take() {
+                    meanwhile();
+                }
+                self.collect(&mut course, finished)?;
+                progress.advanced(Stage::Measure, course.done, course.total);
             }
             let index = number.checked_rem(lanes).unwrap_or(0);
             let Some(lane) = self.lanes.get_mut(index) else {
                 break;
             };
             let usage = Usage {
-                first: number < lanes,
-                last: number.saturating_add(lanes) >= last,
-                alone: last == 1,
+                alone: count == 1,
                 leaves: window.is_combined_on_host() || wanted == Wanted::Prints,
                 groups: !window.is_combined_on_host(),
             };
@@ -194,64 +259,121 @@ impl Measurer {
                 kernels: &self.kernels,
                 tables: &mut self.tables,
                 groups: &mut self.groups,
+                roots: &mut self.roots,
             };
             lane.launch(&mut device, &window, start, usage)?;
-            under_way.push_back((index, window));
+            course.under_way.push_back((index, window));
         }
-        while !under_way.is_empty() {
-            done = done.saturating_add(self.collect(&mut under_way, &mut hashed, salt, wanted)?);
-            progress.advanced(Stage::Measure, done, total);
+        if let Some(meanwhile) = meanwhile.take() {
+            meanwhile();
         }
-        Ok(hashed)
+        while !course.under_way.is_empty() {
+            self.collect(&mut course, finished)?;
+            progress.advanced(Stage::Measure, course.done, course.total);
+        }
+        Ok(())
     }
 
-    /// Takes the results of the window that was launched first, and tells how much data it was.
+    /// Takes the results of the window that was launched first.
     fn collect(
         &mut self,
-        under_way: &mut VecDeque<(usize, Window<'_>)>,
-        hashed: &mut [Hashes],
-        salt: &Salt,
-        wanted: Wanted,
-    ) -> Result<u64> {
-        let Some((index, window)) = under_way.pop_front() else {
-            return Ok(0);
+        course: &mut Course<'_>,
+        finished: &mut dyn FnMut(usize, Hashes),
+    ) -> Result<()> {
+        let Some((index, window)) = course.under_way.pop_front() else {
+            return Ok(());
         };
-        let Some(lane) = self.lanes.get_mut(index) else {
-            return Ok(0);
+        // The last window's leaves are here before the group hashes of the one before it: where the host
+        // combines them, it had better do so now than wait.
+        let only = course.under_way.len() == 1;
+        let last = course
+            .under_way
+            .pop_front_if(|(_, last)| only && last.is_combined_on_host());
+        let early = match &last {
+            Some((index, last)) => Some(self.results(*index, last, course)?),
+            None => None,
+        };
+        let results = self.results(index, &window, course)?;
+        course.take_in(&window, results, finished);
+        if let (Some((_, last)), Some(results)) = (last, early) {
+            course.take_in(&last, results, finished);
+        }
+        Ok(())
+    }
+
+    /// A window's hashes, once they are here.
+    fn results(
+        &mut self,
+        lane: usize,
+        window: &Window<'_>,
+        course: &Course<'_>,
+    ) -> Result<Results> {
+        let mut results = Results::default();
+        let Some(lane) = self.lanes.get_mut(lane) else {
+            return Ok(results);
         };
         // Leaves cross of runs alone: theirs are in the file's order, without gaps.
-        if let Window::Run(run) = &window
-            && let Some(hashes) = hashed.get_mut(run.item)
-            && (window.is_combined_on_host() || wanted == Wanted::Prints)
+        if let Window::Run(run) = window
+            && (window.is_combined_on_host() || course.wanted == Wanted::Prints)
         {
-            let leaves: Vec<_> = lane.leaf_hashes()?.collect();
+            results.leaves.extend(lane.leaf_hashes()?);
             if run.is_one_block() {
-                hashes.groups.extend(leaves.iter().copied());
+                results.groups.clone_from(&results.leaves);
             } else if window.is_combined_on_host() {
-                hashes.groups.extend(verity::group_hashes(&leaves, salt));
-            }
-            if wanted == Wanted::Prints {
-                hashes.prints.extend(leaves);
+                let groups = verity::group_hashes(&results.leaves, &course.salt);
+                results.groups.extend(groups);
             }
         }
         if !window.is_combined_on_host() {
-            let mut groups = lane.group_hashes()?;
-            for run in window.runs() {
-                let count = usize::try_from(run.groups).unwrap_or(usize::MAX);
-                let groups = groups.by_ref().take(count);
-                if let Some(hashes) = hashed.get_mut(run.item) {
-                    hashes.groups.extend(groups);
-                }
-            }
+            results.groups.extend(lane.group_hashes()?);
         }
-        Ok(window.bytes())
+        if window.rooted().next().is_some() {
+            results.roots.extend(lane.root_hashes()?);
+        }
+        Ok(results)
     }
 
     /// Waits for everything, after a failure: nothing of it may run into the next measurement.
-    fn settle(&self) {
-        for lane in &self.lanes {
+    fn settle(&mut self) {
+        for lane in &mut self.lanes {
             lane.settle();
         }
+    }
+}
+
+impl Course<'_> {
+    /// Adds what came of a window, the next in order, to what there is of its regions.
+    fn take_in(
+        &mut self,
+        window: &Window<'_>,
+        results: Results,
+        finished: &mut dyn FnMut(usize, Hashes),
+    ) {
+        let mut groups = results.groups.into_iter();
+        let mut roots = results.roots.into_iter();
+        let mut leaves = Some(results.leaves);
+        let batch = matches!(window, Window::Batch(_));
+        for run in window.runs() {
+            let count = usize::try_from(run.groups).unwrap_or(usize::MAX);
+            let Some(slot) = self.hashed.get_mut(run.item) else {
+                continue;
+            };
+            if let Some(hashes) = slot {
+                hashes.groups.extend(groups.by_ref().take(count));
+                if batch && run.is_under_one_block() {
+                    hashes.root = roots.next();
+                }
+                if self.wanted == Wanted::Prints {
+                    hashes.prints.extend(leaves.take().unwrap_or_default());
+                }
+            }
+            if run.is_last()
+                && let Some(hashes) = slot.take()
+            {
+                finished(run.item, hashes);
+            }
+        }
+        self.done = self.done.saturating_add(window.bytes());
     }
 }
 

@@ -164,7 +164,7 @@ impl Manager {
                 }),
             };
         };
-        let measured = measurer.measure(region, &Salt::none(), progress)?;
+        let measured = measurer.measure(region, &Salt::none(), progress, &mut || ())?;
         if measured.digest() != sent.digest() {
             return Err(Error::UploadCorrupted {
                 shard: shard(),

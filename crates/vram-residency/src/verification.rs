@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -23,7 +24,7 @@ pub struct VerificationReport {
     /// What the device measured.
     pub verity: VerityDigest,
     /// What the driver said of the region, judged.
-    pub policy: Report,
+    pub policy: Arc<Report>,
     /// From the call to the verdict; of all shards that were verified together.
     pub duration: Duration,
     /// The measurement's part of it; of all shards that were verified together.

@@ -1,5 +1,6 @@
 //! Verifying: is the shard still what was sealed, where it was sealed?
 
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
@@ -165,53 +166,79 @@ impl Manager {
         started: Instant,
     ) -> Result<VerificationReport> {
         let region = self.region_of(shard, sealed)?;
-        let policy = self.admit_region(region)?;
+        // The driver is asked while the device works; nothing is permitted before both have answered.
+        let mut policy = None;
+        let mut ask = || policy = Some(self.admit_region(region));
         let measuring = Instant::now();
-        let measured = self.measurer().measure(region, &Salt::none(), &Silent)?;
+        let measured = self
+            .measurer()
+            .measure(region, &Salt::none(), &Silent, &mut ask);
         let measuring = measuring.elapsed();
-        self.conclude(
-            shard,
-            region,
-            &measured,
-            policy,
-            [started.elapsed(), measuring],
-        )
+        // What the driver says of the region comes first: it may be why it could not be measured.
+        let policy = policy.unwrap_or_else(|| self.admit_region(region))?;
+        let took = [started.elapsed(), measuring];
+        self.conclude(shard, region, &measured?, policy, took)
     }
 
     /// Judges shards whose measurements overlap, each on its own.
+    ///
+    /// The device begins at once. While it works, one thread asks the driver about the regions, another
+    /// takes the hashes as they come, and the records are checked.
     fn judge_together(&self, shards: &[&SealedShard]) -> Vec<Result<VerificationReport>> {
         let started = Instant::now();
-        let regions: Vec<_> = shards
-            .par_iter()
-            .map(|shard| self.region_of(shard, shard.sealed_record()))
-            .collect();
-        let sound: Vec<_> = regions.iter().flatten().copied().collect();
-        let measuring = Instant::now();
-        let measure = || self.measurer().hash_all(&sound, &Salt::none());
-        let (hashed, admitted) = beside(measure, || -> Vec<_> {
-            // One after the other: the driver answers one thread at a time, and threads that queue up
-            // for it wait longer than the answers take.
-            let observed = sound.iter().map(|region| region.observe());
-            let observed: Vec<_> = observed.collect();
-            let facts = sound.par_iter().zip(observed);
-            let admitted = facts.map(|(region, seen)| self.admit_observed(&seen?, region.mapped()));
-            admitted.collect()
+        let places: Vec<_> = shards.iter().map(|shard| self.region_here(shard)).collect();
+        let regions: Vec<_> = places.iter().flatten().copied().collect();
+        let together = std::thread::scope(|scope| {
+            let (found, finished) = mpsc::channel();
+            let measure = || {
+                let mut send = |item, hashes| {
+                    // Nobody listens any more only where this scope is being left.
+                    drop(found.send((item, hashes)));
+                };
+                let none = Salt::none();
+                let hashed = self.measurer().hash_each(&regions, &none, &mut send);
+                drop(found);
+                hashed.map(|()| started.elapsed())
+            };
+            // Threads of their own, and no pool's: a pool's thread that waits takes up other work, such as
+            // somebody's verification, and that must not be one that holds what that work waits for.
+            let spawn = std::thread::Builder::new;
+            let measuring = spawn().spawn_scoped(scope, measure).ok()?;
+            let asking = spawn()
+                .spawn_scoped(scope, || self.admit_each(&regions))
+                .ok()?;
+            let check = |shard: &&SealedShard| self.require_authentic(shard, shard.sealed_record());
+            let authentic: Vec<_> = shards.par_iter().map(check).collect();
+            let mut measured: Vec<_> = regions.iter().map(|_| None).collect();
+            for (item, hashes) in finished {
+                if let Some(slot) = measured.get_mut(item) {
+                    *slot = Some(Hashes::finish(hashes));
+                }
+            }
+            let took = measuring.join().ok()?.ok()?;
+            let found: Vec<_> = asking.join().ok()?.into_iter().zip(measured).collect();
+            Some((authentic, found, took))
         });
-        let Ok(hashed) = hashed else {
+        let Some((authentic, found, measuring)) = together else {
             // Something failed that has no shard's name on it. One by one, each has its own answer.
             let alone = |shard: &&SealedShard| {
                 self.judge_alone(shard, shard.sealed_record(), Instant::now())
             };
             return shards.iter().map(alone).collect();
         };
-        let measured: Vec<_> = hashed.into_par_iter().map(Hashes::finish).collect();
-        let measuring = measuring.elapsed();
-        let mut found = measured.into_iter().zip(admitted);
-        let judged = shards.iter().zip(regions).map(|(shard, region)| {
-            let region = region?;
-            let (measured, policy) = found.next().ok_or_else(|| self.stopped_error())?;
+        let mut found = found.into_iter();
+        let judged = shards.iter().zip(authentic).zip(places);
+        let judged = judged.map(|((shard, authentic), place)| {
+            // A place that is none has nothing found there.
+            let (region, (policy, measured)) = match place {
+                Ok(region) => (region, found.next().ok_or_else(|| self.stopped_error())?),
+                Err(error) => return authentic.and(Err(error)),
+            };
+            authentic?;
+            let policy = policy?;
+            let measured = measured.ok_or_else(|| self.stopped_error())??;
             let took = [started.elapsed(), measuring];
-            self.conclude(shard, region, &measured?, policy?, took)
+            self.conclude(shard, region, &measured, policy, took)
         });
         judged.collect()
     }
@@ -222,6 +249,12 @@ impl Manager {
         shard: &'shard SealedShard,
         sealed: &SealedRecord,
     ) -> Result<&'shard FrozenRegion> {
+        self.require_authentic(shard, sealed)?;
+        self.region_here(shard)
+    }
+
+    /// Refuses a record that isn't signed with the manager's key, not the shard's own, or not fresh.
+    fn require_authentic(&self, shard: &SealedShard, sealed: &SealedRecord) -> Result<()> {
         let broken = |source| Error::SealBroken {
             shard: shard.id().clone(),
             source,
@@ -231,7 +264,11 @@ impl Manager {
             let (shard, presented) = (shard.id().clone(), seal.record().shard_id.clone());
             return Err(Error::WrongRecord { shard, presented });
         }
-        self.require_fresh(seal.record())?;
+        self.require_fresh(seal.record())
+    }
+
+    /// The region of a shard, if it is on the manager's device.
+    fn region_here<'shard>(&self, shard: &'shard SealedShard) -> Result<&'shard FrozenRegion> {
         let region = shard.region().ok_or_else(|| self.stopped_error())?;
         if !region.device().is_same(self.settings().allocator.device()) {
             return Err(Error::Foreign {
@@ -247,7 +284,7 @@ impl Manager {
         shard: &SealedShard,
         region: &FrozenRegion,
         measured: &VerityMeasurement,
-        policy: Report,
+        policy: Arc<Report>,
         [duration, measuring]: [Duration; 2],
     ) -> Result<VerificationReport> {
         if measured.digest() != shard.verity_digest() {
@@ -271,13 +308,36 @@ impl Manager {
     }
 
     /// Judges what the driver says of a region now.
-    pub(crate) fn admit_region(&self, region: &FrozenRegion) -> Result<Report> {
-        self.admit_observed(&region.observe()?, region.mapped())
+    pub(crate) fn admit_region(&self, region: &FrozenRegion) -> Result<Arc<Report>> {
+        let facts = self.observed_facts(region)?;
+        Ok(Arc::new(self.admit_facts(&facts)?))
     }
 
-    fn admit_observed(&self, observed: &RegionObservation, mapped: u64) -> Result<Report> {
-        let facts = self.region_facts(observed, mapped);
-        let admitted = self.settings().policy.admit_region(&facts)?;
+    /// The same of many regions, one after the other: the driver answers one thread at a time, and threads
+    /// that queue up for it wait longer than the answers take.
+    fn admit_each(&self, regions: &[&FrozenRegion]) -> Vec<Result<Arc<Report>>> {
+        // Regions of one size have the same facts, if all is well, and the same facts the same report.
+        let mut last: Option<(RegionFacts, Arc<Report>)> = None;
+        let mut admit = |region: &&FrozenRegion| {
+            let facts = self.observed_facts(region)?;
+            if let Some((same, report)) = &last
+                && *same == facts
+            {
+                return Ok(Arc::clone(report));
+            }
+            let report = Arc::new(self.admit_facts(&facts)?);
+            last = Some((facts, Arc::clone(&report)));
+            Ok(report)
+        };
+        regions.iter().map(&mut admit).collect()
+    }
+
+    fn observed_facts(&self, region: &FrozenRegion) -> Result<RegionFacts> {
+        Ok(self.region_facts(&region.observe()?, region.mapped()))
+    }
+
+    fn admit_facts(&self, facts: &RegionFacts) -> Result<Report> {
+        let admitted = self.settings().policy.admit_region(facts)?;
         Ok(admitted.report().clone())
     }
 
@@ -323,20 +383,6 @@ impl Manager {
             Some(_) => Ok(()),
         }
     }
-}
-
-/// Does the first on a thread of its own, which may hold the measurer, and the second meanwhile.
-///
-/// A pool's thread that waits takes up other work, such as somebody's verification: it must not be one
-/// that holds what that work waits for.
-fn beside<A: Send, B>(measure: impl Fn() -> A + Sync, ask: impl FnOnce() -> B) -> (A, B) {
-    std::thread::scope(|scope| {
-        let measuring = std::thread::Builder::new().spawn_scoped(scope, &measure);
-        let answers = ask();
-        // Where no thread can be had, or it panicked, this one does its work.
-        let measured = measuring.ok().and_then(|thread| thread.join().ok());
-        (measured.unwrap_or_else(&measure), answers)
-    })
 }
 
 /// The driver's word, in the policy's terms; a kind that has no term is no answer.

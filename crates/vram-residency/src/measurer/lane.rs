@@ -13,9 +13,12 @@ use crate::Result;
 /// Leaf hashes that a lane has room for: those of a window, 2 MiB of them.
 const LEAVES: u64 = GROUPS.saturating_mul(LEAVES_PER_GROUP);
 
-/// What scratch is filled with before each launch. The last measurement's hashes still lie there: a
-/// kernel that did nothing must not be answered for by them.
+/// What scratch is filled with after each window. Its hashes would still lie there otherwise, and answer for a
+/// kernel that did nothing.
 const UNWRITTEN: u8 = 0xa5;
+
+/// Row tables of a lane.
+pub(super) const TABLES: u64 = 3;
 
 /// Bytes of a window's group hashes.
 const SLOT: u64 = GROUPS.saturating_mul(HASH);
@@ -31,9 +34,12 @@ pub(super) struct Lane {
     leaves: OpenRegion,
     /// Passed once the leaves are hashed.
     hashed: Event,
-    /// Passed once scratch is as before the window.
+    /// Passed once scratch is poisoned again.
     cleared: Event,
+    /// Whether all of scratch is poisoned, or will be before anything that waits for `cleared`.
+    poisoned: bool,
     group_result: Readback,
+    root_result: Readback,
     /// Without room until leaves are wanted.
     leaf_result: Readback,
 }
@@ -41,10 +47,6 @@ pub(super) struct Lane {
 /// What a window is to a measurement.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Usage {
-    /// Nothing of this measurement was in the lane before.
-    pub(super) first: bool,
-    /// Nothing of it will be in the lane afterwards.
-    pub(super) last: bool,
     /// It is the only window, so that there is nothing to overlap.
     pub(super) alone: bool,
     /// Its leaf hashes are wanted.
@@ -64,7 +66,9 @@ impl Lane {
             leaves: allocator.allocate_scratch(LEAVES.saturating_mul(HASH))?,
             hashed: Event::new(device)?,
             cleared: Event::new(device)?,
+            poisoned: false,
             group_result: Readback::new(device, slot)?,
+            root_result: Readback::new(device, slot)?,
             leaf_result: Readback::new(device, 0)?,
         })
     }
@@ -84,13 +88,15 @@ impl Lane {
         let slot = self.index.saturating_mul(SLOT);
         let leaf_bytes = leaf_bytes(window);
         let group_bytes = window.groups().saturating_mul(HASH);
-        if usage.first {
-            let mut leaves = self.leaves.span_mut(0, leaf_bytes)?;
-            leaves.fill(&self.hashing, UNWRITTEN)?;
-            let mut groups = device.groups.span_mut(slot, group_bytes)?;
-            groups.fill(&self.hashing, UNWRITTEN)?;
-        } else {
+        if std::mem::replace(&mut self.poisoned, false) {
             self.hashing.wait_for(&self.cleared)?;
+        } else {
+            let mut leaves = self.leaves.span_mut(0, self.leaves.len())?;
+            leaves.fill(&self.hashing, UNWRITTEN)?;
+            let mut groups = device.groups.span_mut(slot, SLOT)?;
+            groups.fill(&self.hashing, UNWRITTEN)?;
+            let mut roots = device.roots.span_mut(slot, SLOT)?;
+            roots.fill(&self.hashing, UNWRITTEN)?;
         }
         self.hash_leaves(device, window, start)?;
         if !usage.alone {
@@ -114,15 +120,25 @@ impl Lane {
             self.group_result
                 .start(stream, device.groups.span(slot, group_bytes)?)?;
         }
-        if !usage.last {
-            let mut leaves = self.leaves.span_mut(0, LEAVES.saturating_mul(HASH))?;
-            leaves.fill(stream, UNWRITTEN)?;
-            device
-                .groups
-                .span_mut(slot, SLOT)?
-                .fill(stream, UNWRITTEN)?;
-            stream.record(&self.cleared)?;
+        let roots = u64::try_from(window.rooted().count()).unwrap_or(u64::MAX);
+        let root_bytes = roots.saturating_mul(HASH);
+        if roots > 0 {
+            let table = self.table(2);
+            crown(device, stream, slot, table, window, start)?;
+            self.root_result
+                .start(stream, device.roots.span(slot, root_bytes)?)?;
         }
+        // For the next window, whosever it is: it finds no hashes but its own.
+        let mut leaves = self.leaves.span_mut(0, leaf_bytes)?;
+        leaves.fill(stream, UNWRITTEN)?;
+        let mut groups = device.groups.span_mut(slot, group_bytes)?;
+        groups.fill(stream, UNWRITTEN)?;
+        if roots > 0 {
+            let mut roots = device.roots.span_mut(slot, root_bytes)?;
+            roots.fill(stream, UNWRITTEN)?;
+        }
+        stream.record(&self.cleared)?;
+        self.poisoned = true;
         Ok(())
     }
 
@@ -136,6 +152,8 @@ impl Lane {
         start: HashStart,
     ) -> Result<Vec<BlockHash>> {
         let data = region.span(0, region.len())?;
+        self.hashing.wait_for(&self.cleared)?;
+        self.poisoned = false;
         let mut hashes = self.leaves.span_mut(0, count.saturating_mul(HASH))?;
         hashes.fill(&self.hashing, UNWRITTEN)?;
         kernels.hash_blocks(&self.hashing, data, first, start, &mut hashes)?;
@@ -149,13 +167,19 @@ impl Lane {
         Ok(block_hashes(self.group_result.bytes()?))
     }
 
+    /// The roots of the window's [rooted](Window::rooted) runs, once they are here.
+    pub(super) fn root_hashes(&mut self) -> Result<impl Iterator<Item = BlockHash>> {
+        Ok(block_hashes(self.root_result.bytes()?))
+    }
+
     /// The window's leaf hashes, once they are here.
     pub(super) fn leaf_hashes(&mut self) -> Result<impl Iterator<Item = BlockHash>> {
         Ok(block_hashes(self.leaf_result.bytes()?))
     }
 
-    /// Waits until nothing is under way, as far as the device answers.
-    pub(super) fn settle(&self) {
+    /// Waits until nothing is under way, as far as the device answers. What scratch holds is not known then.
+    pub(super) fn settle(&mut self) {
+        self.poisoned = false;
         for stream in [&self.hashing, &self.combining] {
             if let Err(error) = stream.synchronize() {
                 tracing::debug!(%error, "a measurement's work could not be waited for");
@@ -163,9 +187,9 @@ impl Lane {
         }
     }
 
-    /// The lane's tables: 0 of data, 1 of leaf hashes.
+    /// The lane's tables: 0 of data, 1 of leaf hashes, 2 of group hashes.
     fn table(&self, which: u64) -> usize {
-        let table = self.index.saturating_mul(2).saturating_add(which);
+        let table = self.index.saturating_mul(TABLES).saturating_add(which);
         usize::try_from(table).unwrap_or(usize::MAX)
     }
 
@@ -212,6 +236,8 @@ pub(super) struct Device<'m> {
     pub(super) tables: &'m mut RowTables,
     /// Each lane's group hashes.
     pub(super) groups: &'m mut OpenRegion,
+    /// Each lane's roots.
+    pub(super) roots: &'m mut OpenRegion,
 }
 
 /// Where a group's data lies in its region.
@@ -262,6 +288,30 @@ fn combine(
         }
     }
     Ok(())
+}
+
+/// Hashes the blocks that the group hashes of whole regions fill to their roots.
+fn crown(
+    device: &mut Device<'_>,
+    stream: &Stream,
+    slot: u64,
+    table: usize,
+    window: &Window<'_>,
+    start: HashStart,
+) -> Result<()> {
+    let mut at = slot;
+    let mut pieces = Vec::new();
+    for run in window.runs() {
+        let bytes = run.groups.saturating_mul(HASH);
+        if run.is_under_one_block() {
+            pieces.push(device.groups.span(at, bytes)?);
+        }
+        at = at.saturating_add(bytes);
+    }
+    let count = u64::try_from(pieces.len()).unwrap_or(u64::MAX);
+    let mut roots = device.roots.span_mut(slot, count.saturating_mul(HASH))?;
+    let (kernels, tables) = (device.kernels, &mut *device.tables);
+    Ok(kernels.hash_rows(stream, tables, table, &pieces, 1, start, &mut roots)?)
 }
 
 /// One piece for each group of the runs, in order.

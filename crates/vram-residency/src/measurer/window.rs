@@ -17,9 +17,14 @@ const ON_HOST: u64 = 16;
 /// last leaf, so there had better not be much: few groups, combined on the host.
 const LAST: u64 = 8;
 
+/// Groups in the last two windows: of the one before the last, the host has only one block of hashes left to
+/// hash when its group hashes come.
+const LAST_TWO: u64 = 128;
+
 pub(super) const BLOCK: u64 = verity::BLOCK_SIZE as u64;
 pub(super) const GROUP: u64 = verity::GROUP_SIZE as u64;
-pub(super) const LEAVES_PER_GROUP: u64 = verity::HASHES_PER_BLOCK as u64;
+const HASHES_PER_BLOCK: u64 = verity::HASHES_PER_BLOCK as u64;
+pub(super) const LEAVES_PER_GROUP: u64 = HASHES_PER_BLOCK;
 
 /// What one launch hashes, and over its digests a second one.
 #[derive(Debug)]
@@ -60,6 +65,17 @@ impl<'r> Run<'r> {
         self.groups <= ON_HOST
     }
 
+    /// Whether the hashes of these groups are one block of hashes, which is all that there is above them: the
+    /// hash of that block is the region's root.
+    pub(super) fn is_under_one_block(&self) -> bool {
+        self.first == 0 && self.is_last() && (2..=HASHES_PER_BLOCK).contains(&self.groups)
+    }
+
+    /// Whether the region has no groups after these.
+    pub(super) fn is_last(&self) -> bool {
+        self.first.saturating_add(self.groups) >= Shape::new(self.region.len()).groups()
+    }
+
     /// Whether the region is a single block, whose hash has no block of hashes above it.
     pub(super) fn is_one_block(&self) -> bool {
         self.region.len() <= BLOCK
@@ -81,6 +97,14 @@ impl<'r> Window<'r> {
             Self::Run(run) => run.is_combined_on_host(),
             Self::Batch(_) => false,
         }
+    }
+
+    /// The runs whose roots the device computes as well: for many small regions that is much work, and the
+    /// host would do it alone, after the device.
+    pub(super) fn rooted(&self) -> impl Iterator<Item = &Run<'r>> {
+        let batch = matches!(self, Self::Batch(_));
+        let runs = self.runs().iter();
+        runs.filter(move |run| batch && run.is_under_one_block())
     }
 
     pub(super) fn groups(&self) -> u64 {
@@ -111,8 +135,8 @@ pub(super) fn plan<'r>(regions: &[&'r FrozenRegion]) -> Vec<Window<'r>> {
             let groups = if sharing {
                 left.min(room)
             } else if left > LAST && left <= GROUPS && total > GROUPS {
-                // All but the last few: those are a window of their own.
-                left.saturating_sub(LAST)
+                let kept = if left > LAST_TWO { LAST_TWO } else { LAST };
+                left.saturating_sub(kept)
             } else {
                 left.min(GROUPS)
             };
@@ -227,10 +251,12 @@ mod tests {
             (16, &[16][..]),
             (512, &[512]),
             (513, &[512, 1]),
-            (1024, &[512, 504, 8]),
+            (600, &[512, 80, 8]),
+            (1024, &[512, 384, 120, 8]),
             (1030, &[512, 512, 6]),
             (1032, &[512, 512, 8]),
-            (1000, &[512, 480, 8]),
+            (640, &[512, 120, 8]),
+            (1000, &[512, 360, 120, 8]),
         ] {
             let regions = frozen(&[groups * GROUP]);
             let windows = plan(&[&regions[0]]);

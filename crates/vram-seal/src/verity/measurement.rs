@@ -119,15 +119,7 @@ impl GroupHashes {
     /// # Errors
     /// [`Error::GroupCount`] when the file has another number of groups.
     pub fn finish(mut self) -> Result<VerityMeasurement> {
-        let expected = Shape::new(self.size).groups();
-        let found = count(self.groups.len());
-        if found != expected {
-            return Err(Error::GroupCount {
-                size: self.size,
-                expected,
-                found,
-            });
-        }
+        self.require_all()?;
         let rest = self.groups.get(self.hashed()..).unwrap_or_default();
         if self.above.is_empty() {
             // All groups are in one block, if in any.
@@ -138,6 +130,29 @@ impl GroupHashes {
         }
         let root = root(&self.above, &self.hasher);
         Ok(measurement(self.groups, self.size, root, &self.salt))
+    }
+
+    /// The measurement of all groups that came, under a root that was computed from them elsewhere: on the
+    /// device that computed the groups. It is not computed again here.
+    ///
+    /// # Errors
+    /// [`Error::GroupCount`] when the file has another number of groups.
+    pub fn finish_under(self, root: BlockHash) -> Result<VerityMeasurement> {
+        self.require_all()?;
+        Ok(measurement(self.groups, self.size, root, &self.salt))
+    }
+
+    fn require_all(&self) -> Result<()> {
+        let expected = Shape::new(self.size).groups();
+        let found = count(self.groups.len());
+        if found == expected {
+            return Ok(());
+        }
+        Err(Error::GroupCount {
+            size: self.size,
+            expected,
+            found,
+        })
     }
 
     /// How many groups the level above covers.
