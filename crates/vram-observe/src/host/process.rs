@@ -37,7 +37,7 @@ fn dumpable() -> Option<bool> {
 
     rustix::process::dumpable_behavior()
         .ok()
-        .map(|behavior| behavior == DumpableBehavior::Dumpable)
+        .map(|behavior| behavior != DumpableBehavior::NotDumpable)
 }
 
 #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
