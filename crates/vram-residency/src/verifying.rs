@@ -59,6 +59,9 @@ impl<'shard> SetVerification<'shard> {
     }
 }
 
+/// Shards that one thread concludes on at least, where many are verified together.
+const WORTH_A_THREAD: usize = 64;
+
 impl Manager {
     /// Verifies a shard: its record's tag, what the driver says of its region, and its bytes,
     /// measured where they lie. No weight leaves the device.
@@ -209,14 +212,14 @@ impl Manager {
                 .ok()?;
             let check = |shard: &&SealedShard| self.require_authentic(shard, shard.sealed_record());
             let authentic: Vec<_> = shards.par_iter().map(check).collect();
-            let mut measured: Vec<_> = regions.iter().map(|_| None).collect();
+            let mut hashed: Vec<_> = regions.iter().map(|_| None).collect();
             for (item, hashes) in finished {
-                if let Some(slot) = measured.get_mut(item) {
-                    *slot = Some(Hashes::finish(hashes));
+                if let Some(slot) = hashed.get_mut(item) {
+                    *slot = Some(hashes);
                 }
             }
             let took = measuring.join().ok()?.ok()?;
-            let found: Vec<_> = asking.join().ok()?.into_iter().zip(measured).collect();
+            let found: Vec<_> = asking.join().ok()?.into_iter().zip(hashed).collect();
             Some((authentic, found, took))
         });
         let Some((authentic, found, measuring)) = together else {
@@ -226,21 +229,23 @@ impl Manager {
             };
             return shards.iter().map(alone).collect();
         };
+        // Of a place that is none, nothing was found.
         let mut found = found.into_iter();
-        let judged = shards.iter().zip(authentic).zip(places);
-        let judged = judged.map(|((shard, authentic), place)| {
-            // A place that is none has nothing found there.
-            let (region, (policy, measured)) = match place {
-                Ok(region) => (region, found.next().ok_or_else(|| self.stopped_error())?),
-                Err(error) => return authentic.and(Err(error)),
-            };
+        let found: Vec<_> = places
+            .into_iter()
+            .map(|place| Ok((place?, found.next().ok_or_else(|| self.stopped_error())?)))
+            .collect();
+        let judge = |((shard, authentic), found): ((&&SealedShard, Result<()>), Result<_>)| {
             authentic?;
+            let (region, (policy, hashed)): (_, (Result<_>, Option<Hashes>)) = found?;
             let policy = policy?;
-            let measured = measured.ok_or_else(|| self.stopped_error())??;
+            let measured = hashed.ok_or_else(|| self.stopped_error())?.finish()?;
             let took = [started.elapsed(), measuring];
             self.conclude(shard, region, &measured, policy, took)
-        });
-        judged.collect()
+        };
+        // A microsecond each: in pieces that are worth another thread's while.
+        let judged = shards.par_iter().zip(authentic).zip(found);
+        judged.with_min_len(WORTH_A_THREAD).map(judge).collect()
     }
 
     /// The region of a shard whose record is authentic, its own and fresh.
