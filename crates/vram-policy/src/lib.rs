@@ -76,6 +76,7 @@ mod finding;
 mod policy;
 mod refusal;
 mod report;
+pub mod residency;
 
 pub use crate::facts::{
     Access, ComputeMode, ConfidentialCompute, DeviceFacts, DriverModel, EccFacts,
