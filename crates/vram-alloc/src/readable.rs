@@ -1,5 +1,7 @@
 //! Memory that a device can read, whoever it is of and wherever it lies.
 
+use core::fmt;
+
 use crate::external::ExternalRegion;
 use crate::mapped::MappedBuffer;
 use crate::region::{FrozenRegion, OpenRegion};
@@ -11,9 +13,12 @@ mod sealed {
 }
 
 /// Memory that a device can read: what can be measured. The kinds of this crate have it, and no others.
-pub trait Readable: sealed::Sealed + Send + Sync {
+#[expect(
+    clippy::len_without_is_empty,
+    reason = "memory of 0 bytes is nowhere"
+)]
+pub trait Readable: sealed::Sealed + fmt::Debug + Send + Sync {
     /// Bytes in it; never 0.
-    #[expect(clippy::len_without_is_empty, reason = "memory of 0 bytes is nowhere")]
     fn len(&self) -> u64;
 
     /// The device that reads it.
