@@ -39,6 +39,13 @@ impl Platform {
         Ok(platform)
     }
 
+    /// The platform of a driver that was started before.
+    pub(crate) fn started(driver: &Arc<Driver>) -> Self {
+        Self {
+            driver: Arc::clone(driver),
+        }
+    }
+
     /// Whether a simulation answers: nothing it reports was observed on a GPU.
     #[must_use]
     pub fn is_simulated(&self) -> bool {
