@@ -1,6 +1,8 @@
 //! What was observed, in the policy's terms.
 
-use vram_alloc::{DeviceProperties, Freezing, FrozenRegion, MemoryKind, OpenRegion, RegionObservation};
+use vram_alloc::{
+    DeviceProperties, Freezing, FrozenRegion, MemoryKind, OpenRegion, RegionObservation,
+};
 use vram_policy::{Access, DeviceFacts, ManagementFacts, RegionFacts};
 
 /// What the driver says of a device and what the management library says of the same card, as the
