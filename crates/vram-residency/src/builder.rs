@@ -20,6 +20,10 @@ use crate::{Error, Result};
 /// The default maximum of a shard's size: 100 GiB.
 pub const DEFAULT_MAX_SHARD_SIZE: u64 = 100 << 30;
 
+/// What can't hold where memory isn't frozen by the device, as who asks for that by name accepts.
+const WITHOUT_MMU_FREEZING: [CheckId; 2] =
+    [CheckId::DeviceMmuFreezing, CheckId::RegionNotExportable];
+
 /// Configures a [`Manager`].
 ///
 /// ```
@@ -110,10 +114,10 @@ impl ManagerBuilder {
     /// Takes memory by plain allocation, which freezes in software only.
     ///
     /// Other processes could map such memory if this one gave them a handle to it, and no setting of the
-    /// driver's keeps that from being possible. So this lowers one check of the policy,
-    /// [`CheckId::RegionNotExportable`], to a warning: every report says that it was lowered, and the seal
-    /// record says that the freezing is software's. A device that can't freeze memory needs this to be
-    /// asked for; without it, its regions are refused.
+    /// driver's keeps that from being possible. So this lowers two checks of the policy to warnings,
+    /// [`CheckId::RegionNotExportable`] and [`CheckId::DeviceMmuFreezing`]: every report says that they
+    /// were lowered, and the seal record says that the freezing is software's. A device that can't freeze
+    /// memory needs this to be asked for; without it, its regions are refused.
     pub fn without_mmu_freezing(mut self) -> Self {
         self.allocator = self.allocator.with_mechanism(Mechanism::Plain);
         self
@@ -270,11 +274,7 @@ impl ManagerBuilder {
             }
         });
         let policy = if self.allocator.mechanism == Mechanism::Plain {
-            // WIP
-            CheckId::ALL
-                .iter()
-                .filter(|id| id.as_str() == "region.not-exportable")
-                .fold(policy, |policy, id| policy.with(*id, Enforcement::Warn))
+            WITHOUT_MMU_FREEZING.iter().fold(policy, lowered)
         } else {
             policy
         };
@@ -303,6 +303,14 @@ impl ManagerBuilder {
             tell(&Event::policy_warning(None, news));
         }
         Ok(surroundings)
+    }
+}
+
+/// The policy with one of its checks lowered to a warning, unless it asks for less already.
+fn lowered(policy: Policy, id: &CheckId) -> Policy {
+    match policy.enforcement(*id) {
+        Enforcement::Refuse => policy.with(*id, Enforcement::Warn),
+        _ => policy,
     }
 }
 
