@@ -144,7 +144,7 @@ impl ManagerBuilder {
     }
 
     /// Enforces this policy on the device, the machine and every region. The default is
-    /// [`Policy::strict`].
+    /// [`Policy::strict`], and for a simulated device that was allowed [`Policy::development`].
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = Some(policy);
         self
@@ -324,5 +324,50 @@ impl fmt::Debug for ManagerBuilder {
             .field("policy", &self.policy)
             .field("recheck_every", &self.recheck_every)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy_of(builder: &ManagerBuilder, simulated: bool) -> Policy {
+        builder.watch(simulated).policy().clone()
+    }
+
+    #[test]
+    fn a_gpu_is_judged_strictly_even_where_a_simulation_would_be_allowed() {
+        let builder = ManagerBuilder::new();
+        assert_eq!(policy_of(&builder, false), Policy::strict());
+
+        let builder = builder.allow_simulated();
+
+        assert_eq!(policy_of(&builder, false), Policy::strict());
+        assert_eq!(policy_of(&builder, true), Policy::development());
+    }
+
+    #[test]
+    fn the_policy_that_is_given_is_the_one_for_every_device() {
+        let builder = ManagerBuilder::new().policy(Policy::standard());
+
+        assert_eq!(policy_of(&builder, false), Policy::standard());
+        assert_eq!(policy_of(&builder, true), Policy::standard());
+    }
+
+    #[test]
+    fn going_without_mmu_freezing_lowers_what_refuses_and_raises_nothing() {
+        let lax = Policy::strict().with(CheckId::DeviceMmuFreezing, Enforcement::Note);
+        let builder = ManagerBuilder::new().policy(lax).without_mmu_freezing();
+
+        let policy = policy_of(&builder, false);
+
+        let [mmu, exportable] = WITHOUT_MMU_FREEZING.map(|id| policy.enforcement(id));
+        assert_eq!((mmu, exportable), (Enforcement::Note, Enforcement::Warn));
+        let untouched = CheckId::ALL
+            .iter()
+            .filter(|id| !WITHOUT_MMU_FREEZING.contains(id));
+        for id in untouched {
+            assert_eq!(policy.enforcement(*id), Policy::strict().enforcement(*id));
+        }
     }
 }

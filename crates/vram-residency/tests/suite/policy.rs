@@ -211,8 +211,7 @@ fn a_verification_asks_the_driver_about_a_region_twice_and_no_more() {
 
 #[test]
 fn memory_that_software_freezes_is_refused_unless_that_was_asked_for() {
-    let vmm = CUdevice_attribute::CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED;
-    let model = DeviceModel::small(DEVICE).with_attribute(vmm, 0);
+    let model = DeviceModel::without_vmm();
     let machine = Machine::builder().device(model).build().unwrap();
     let (manager, recorder) = recorded(&machine);
 

@@ -123,6 +123,10 @@ impl Recorder {
         self.events.lock().unwrap().clone()
     }
 
+    pub(crate) fn forget(&self) {
+        self.events.lock().unwrap().clear();
+    }
+
     pub(crate) fn json(&self) -> String {
         serde_json::to_string(&*self.events.lock().unwrap()).unwrap()
     }
