@@ -401,6 +401,8 @@ fn the_sweep_reaches_every_function_that_the_crate_calls() {
         // Joining starts from a context that its caller made current: `devices` refuses its calls.
         Function::cuCtxGetCurrent,
         Function::cuCtxGetDevice,
+        // Asked where there is another device: `devices` refuses its calls.
+        Function::cuDeviceCanAccessPeer,
         // Called only once something has failed.
         Function::cuGetErrorName,
         Function::cuGetErrorString,
