@@ -3,7 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod breaking;
 mod checks;
 mod golden;
+mod guide;
 mod monotonic;
 mod subjects;
+mod unknown;
