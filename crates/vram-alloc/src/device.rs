@@ -8,6 +8,7 @@ use vram_sys::{CUmemAllocationGranularity_flags, CUmemAllocationProp, Function};
 use crate::Result;
 use crate::context::Context;
 use crate::memory::virtual_memory;
+use crate::platform::Platform;
 use crate::properties::DeviceProperties;
 use crate::size::Bytes;
 use crate::stream::Stream;
@@ -63,6 +64,19 @@ impl Device {
     #[must_use]
     pub fn properties(&self) -> &DeviceProperties {
         &self.inner.properties
+    }
+
+    /// What the driver says of the device now: asked again, of a context that still answers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DeviceLost`](crate::Error::DeviceLost), or [`Error::Driver`](crate::Error::Driver) if the
+    /// driver refuses a question that it answered before.
+    pub fn observe(&self) -> Result<DeviceProperties> {
+        // The driver describes a device whose context is gone as readily as any other.
+        self.memory()?;
+        let platform = Platform::started(self.context().driver());
+        platform.properties(self.inner.properties.index)
     }
 
     /// The device's memory now (`cuMemGetInfo`).

@@ -39,6 +39,13 @@ impl Platform {
         Ok(platform)
     }
 
+    /// The platform of a driver that was started before.
+    pub(crate) fn started(driver: &Arc<Driver>) -> Self {
+        Self {
+            driver: Arc::clone(driver),
+        }
+    }
+
     /// Whether a simulation answers: nothing it reports was observed on a GPU.
     #[must_use]
     pub fn is_simulated(&self) -> bool {
@@ -134,7 +141,7 @@ impl Platform {
         Ok(device)
     }
 
-    fn properties(&self, index: usize) -> Result<DeviceProperties> {
+    pub(crate) fn properties(&self, index: usize) -> Result<DeviceProperties> {
         let device = self.handle(index)?;
         // Another device that can't be found must not keep this one from being described.
         let others = (0..self.count()?)

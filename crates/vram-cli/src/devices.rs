@@ -5,6 +5,7 @@ mod table;
 use clap::Args;
 use serde::Serialize;
 use vram_alloc::{Bytes, DeviceProperties, Platform};
+use vram_observe::{Card, ThisMachine, Witness as _};
 use vram_policy::{Policy, Report};
 
 use crate::cli::Format;
@@ -74,7 +75,12 @@ fn list(platform: &Platform, properties: DeviceProperties) -> Listed {
             None
         }
     };
-    let policy = Policy::strict().assess_device(&vram_residency::device_facts(&properties));
+    let management = ThisMachine::new().management(&Card {
+        uuid: properties.uuid,
+        pci_bus_id: properties.pci_bus_id.as_deref(),
+    });
+    let facts = vram_residency::device_facts(&properties, management);
+    let policy = Policy::strict().assess_device(&facts);
     Listed {
         properties,
         free_memory,

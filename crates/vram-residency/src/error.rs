@@ -9,6 +9,7 @@ use vram_seal::{ShardId, VerityDigest};
 
 use crate::hashing::HostHashing;
 use crate::model::ModelError;
+use crate::room::NoRoom;
 use crate::verification::Difference;
 
 /// The result of this crate's operations.
@@ -68,6 +69,9 @@ pub enum Error {
         /// The configured maximum.
         limit: Bytes,
     },
+    /// A shard, or a set of them, that the device or the budget has too little left for.
+    #[error("out of device memory: {0}")]
+    NoRoom(Box<NoRoom>),
     /// A shard of this id is sealed already.
     #[error(
         "{shard} is sealed already, or named twice: choose another id, or drop the first shard"
@@ -207,6 +211,15 @@ pub enum Error {
         /// Where.
         difference: Difference,
     },
+    /// The device read other bytes in one pass than in another.
+    #[error(
+        "the device read other bytes in pass {pass} than before: something writes the memory meanwhile, or the \
+         device doesn't read it. Nothing is proven; measure memory that nobody writes"
+    )]
+    UnsteadyRead {
+        /// The pass, from 0.
+        pass: u8,
+    },
     /// A seal that is older than the configured maximum.
     #[error(
         "the seal of {shard} is {} old, over the maximum of {}. Seal it again",
@@ -274,7 +287,7 @@ impl Error {
             Self::Seal(error) => error.is_retriable(),
             Self::Model { source, .. } => source.is_retriable(),
             Self::Policy(refusal) => refusal.is_retriable(),
-            Self::Changed { .. } => true,
+            Self::Changed { .. } | Self::NoRoom(_) => true,
             Self::Simulated { .. }
             | Self::NoKey
             | Self::Empty { .. }
@@ -292,6 +305,7 @@ impl Error {
             | Self::SealBroken { .. }
             | Self::WrongRecord { .. }
             | Self::Tampered { .. }
+            | Self::UnsteadyRead { .. }
             | Self::Expired { .. }
             | Self::FromTheFuture { .. }
             | Self::Stopped { .. }
@@ -320,6 +334,7 @@ impl Error {
             | Self::NoKey
             | Self::Empty { .. }
             | Self::TooLarge { .. }
+            | Self::NoRoom(_)
             | Self::Duplicate { .. }
             | Self::File { .. }
             | Self::NotAFile { .. }
@@ -330,6 +345,7 @@ impl Error {
             | Self::NotAsTrusted { .. }
             | Self::Hashing { .. }
             | Self::Cancelled { .. }
+            | Self::UnsteadyRead { .. }
             | Self::Expired { .. }
             | Self::Foreign { .. }
             | Self::NoSuchTensor { .. }

@@ -44,6 +44,30 @@
 //! 4. Only that makes an [`ExecutionPermit`], and only a permit gives the device address out. A
 //!    failure stops the manager: it permits nothing more, for any shard.
 //!
+//! # The policy
+//!
+//! What a GPU could do proves nothing; what is judged is what was observed. When a manager is made, a
+//! [`Policy`](vram_policy::Policy) judges the device and the machine around it, this process included; what
+//! the CUDA driver doesn't say comes from a [`Witness`](vram_observe::Witness). A region is judged before
+//! anything is uploaded into it, once it is frozen, and at every verification, by what the driver says of it
+//! at that moment. What can change while a manager lives is looked at again by [`Manager::recheck`], which
+//! [`recheck_every`](ManagerBuilder::recheck_every) repeats.
+//!
+//! What the policy refuses is told as [`Event::PolicyViolation`] and stops the manager, or keeps it from
+//! being made; what it warns of is told as [`Event::PolicyWarning`], when it is new and when it has changed.
+//! What can't be observed is unknown, and never passes. The default is what an auditor asks for,
+//! [`Policy::strict`](vram_policy::Policy::strict):
+//!
+//! ```
+//! use std::time::Duration;
+//! use vram_policy::{CheckId, Enforcement, Policy};
+//! use vram_residency::ManagerBuilder;
+//!
+//! let builder = ManagerBuilder::new()
+//!     .policy(Policy::strict().with(CheckId::DeviceEccMode, Enforcement::Warn))
+//!     .recheck_every(Duration::from_secs(60));
+//! ```
+//!
 //! # What it does not do
 //!
 //! It can't defend against a hostile kernel driver, against code within this process that remaps
@@ -65,8 +89,11 @@ mod chunks;
 mod clock;
 #[cfg(feature = "drill")]
 mod drill;
+mod enforcement;
 mod error;
 mod event;
+mod external;
+mod facts;
 mod folder;
 mod hashing;
 mod manager;
@@ -74,7 +101,11 @@ mod measurer;
 pub mod model;
 mod permit;
 mod progress;
+mod recheck;
 mod request;
+mod residency;
+mod residency_proof;
+mod room;
 mod sealing;
 mod shard;
 mod source;
@@ -84,16 +115,20 @@ mod upload;
 mod verification;
 mod verifying;
 
-pub use builder::{DEFAULT_MAX_SHARD_SIZE, ManagerBuilder, device_facts};
+pub use builder::{DEFAULT_MAX_SHARD_SIZE, ManagerBuilder};
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, Result};
 pub use event::{Event, Observer, TracingObserver};
+pub use external::ExternalMeasurement;
+pub use facts::device_facts;
 pub use folder::{ModelFile, ModelFolder, shard_id};
 pub use hashing::HostHashing;
 pub use manager::Manager;
 pub use permit::{ExecutionPermit, TensorView};
 pub use progress::{Progress, Stage};
 pub use request::SealRequest;
+pub use residency_proof::ResidencyProver;
+pub use room::NoRoom;
 pub use shard::{ModelShardHandle, SealSteps, SealedShard};
 pub use verification::{Difference, VerificationReport};
 pub use verifying::{SetVerification, Verified};

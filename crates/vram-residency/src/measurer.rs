@@ -10,7 +10,7 @@ mod window;
 
 use std::collections::VecDeque;
 
-use vram_alloc::{Allocator, FrozenRegion, HashStart, Kernels, OpenRegion, RowTables};
+use vram_alloc::{Allocator, FrozenRegion, HashStart, Kernels, OpenRegion, Readable, RowTables};
 use vram_seal::verity::{self, GroupHashes, GroupIndex, LeafPrints, Shape};
 use vram_seal::{BlockHash, InitialState, Salt, VerityMeasurement};
 
@@ -46,7 +46,7 @@ pub(crate) struct Hashes {
 }
 
 impl Hashes {
-    fn of(region: &FrozenRegion, salt: &Salt) -> Self {
+    fn of(region: &dyn Readable, salt: &Salt) -> Self {
         Self {
             groups: GroupHashes::new(region.len(), salt),
             root: None,
@@ -129,7 +129,7 @@ impl Measurer {
     /// Measures a whole region. While the device works, `meanwhile` is done here.
     pub(crate) fn measure(
         &mut self,
-        region: &FrozenRegion,
+        region: &dyn Readable,
         salt: &Salt,
         progress: &dyn Progress,
         meanwhile: &mut dyn FnMut(),
@@ -141,7 +141,7 @@ impl Measurer {
     /// Measures a whole region, and keeps what locates a change to its block.
     pub(crate) fn measure_with_prints(
         &mut self,
-        region: &FrozenRegion,
+        region: &dyn Readable,
         salt: &Salt,
         progress: &dyn Progress,
     ) -> Result<(VerityMeasurement, LeafPrints)> {
@@ -163,13 +163,15 @@ impl Measurer {
             meanwhile: &mut || (),
             finished,
         };
-        self.hash(regions, salt, Wanted::Measurement, company)
+        let readable = regions.iter().map(|region| *region as &dyn Readable);
+        let regions: Vec<_> = readable.collect();
+        self.hash(&regions, salt, Wanted::Measurement, company)
     }
 
     /// The leaf hashes of one group, to find the blocks in it that changed.
     pub(crate) fn leaves_of(
         &mut self,
-        region: &FrozenRegion,
+        region: &dyn Readable,
         group: GroupIndex,
         salt: &Salt,
     ) -> Result<Vec<BlockHash>> {
@@ -184,7 +186,7 @@ impl Measurer {
 
     fn hash_one(
         &mut self,
-        region: &FrozenRegion,
+        region: &dyn Readable,
         salt: &Salt,
         progress: &dyn Progress,
         meanwhile: &mut dyn FnMut(),
@@ -203,7 +205,7 @@ impl Measurer {
 
     fn hash(
         &mut self,
-        regions: &[&FrozenRegion],
+        regions: &[&dyn Readable],
         salt: &Salt,
         wanted: Wanted,
         company: Company<'_>,
@@ -214,14 +216,14 @@ impl Measurer {
 
     fn run(
         &mut self,
-        regions: &[&FrozenRegion],
+        regions: &[&dyn Readable],
         salt: &Salt,
         wanted: Wanted,
         company: Company<'_>,
     ) -> Result<()> {
         let start = hash_start(salt.initial_state());
         let windows = plan(regions);
-        let hashes = |region: &&FrozenRegion| Some(Hashes::of(region, salt));
+        let hashes = |region: &&dyn Readable| Some(Hashes::of(*region, salt));
         let bytes = windows.iter().map(Window::bytes);
         let mut course = Course {
             salt: *salt,

@@ -4,8 +4,8 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
-use vram_alloc::{FrozenRegion, MemoryKind, RegionObservation};
-use vram_policy::{Access, RegionFacts, Report};
+use vram_alloc::FrozenRegion;
+use vram_policy::Report;
 use vram_seal::{Salt, SealRecord, SealedRecord, ShardId, VerityMeasurement};
 
 use crate::event::Event;
@@ -141,11 +141,14 @@ impl Manager {
         judged: Result<VerificationReport>,
     ) -> Result<VerificationReport> {
         match &judged {
-            Ok(report) => self.tell(&Event::Verified {
-                shard: shard.id(),
-                bytes: shard.size(),
-                duration: report.duration,
-            }),
+            Ok(report) => {
+                self.tell(&Event::Verified {
+                    shard: shard.id(),
+                    bytes: shard.size(),
+                    duration: report.duration,
+                });
+                self.tell_warnings(shard, &report.policy);
+            }
             Err(error) => {
                 if let Error::Policy(refusal) = error {
                     self.tell(&Event::policy_violation(Some(shard.id()), refusal));
@@ -178,7 +181,7 @@ impl Manager {
             .measure(region, &Salt::none(), &Silent, &mut ask);
         let measuring = measuring.elapsed();
         // What the driver says of the region comes first: it may be why it could not be measured.
-        let policy = policy.unwrap_or_else(|| self.admit_region(region))?;
+        let policy = Arc::new(policy.unwrap_or_else(|| self.admit_region(region))?);
         let took = [started.elapsed(), measuring];
         self.conclude(shard, region, &measured?, policy, took)
     }
@@ -308,61 +311,9 @@ impl Manager {
             policy,
             duration,
             measuring,
+            residency: self.residency_of_verification(shard.size().0, measuring),
             simulated: shard.is_simulated(),
         })
-    }
-
-    /// Judges what the driver says of a region now.
-    pub(crate) fn admit_region(&self, region: &FrozenRegion) -> Result<Arc<Report>> {
-        let facts = self.observed_facts(region)?;
-        Ok(Arc::new(self.admit_facts(&facts)?))
-    }
-
-    /// The same of many regions, one after the other: the driver answers one thread at a time, and threads
-    /// that queue up for it wait longer than the answers take.
-    fn admit_each(&self, regions: &[&FrozenRegion]) -> Vec<Result<Arc<Report>>> {
-        // Regions of one size have the same facts, if all is well, and the same facts the same report.
-        let mut last: Option<(RegionFacts, Arc<Report>)> = None;
-        let mut admit = |region: &&FrozenRegion| {
-            let facts = self.observed_facts(region)?;
-            if let Some((same, report)) = &last
-                && *same == facts
-            {
-                return Ok(Arc::clone(report));
-            }
-            let report = Arc::new(self.admit_facts(&facts)?);
-            last = Some((facts, Arc::clone(&report)));
-            Ok(report)
-        };
-        regions.iter().map(&mut admit).collect()
-    }
-
-    fn observed_facts(&self, region: &FrozenRegion) -> Result<RegionFacts> {
-        Ok(self.region_facts(&region.observe()?, region.mapped()))
-    }
-
-    fn admit_facts(&self, facts: &RegionFacts) -> Result<Report> {
-        let admitted = self.settings().policy.admit_region(facts)?;
-        Ok(admitted.report().clone())
-    }
-
-    fn region_facts(&self, observed: &RegionObservation, mapped: u64) -> RegionFacts {
-        let index = self.device().index;
-        RegionFacts {
-            memory: observed.memory_type.and_then(memory_kind),
-            device_ordinal: observed.device_ordinal,
-            // An index that is no ordinal is no device's: the check then fails.
-            expected_device_ordinal: i32::try_from(index).unwrap_or(-1),
-            starts_at_region: observed.starts_at_region,
-            reported_size: observed.range_size,
-            expected_size: mapped,
-            managed: observed.managed,
-            host_alias: observed.host_pointer,
-            legacy_ipc: observed.legacy_ipc,
-            export_handle_types: observed.export_handle_types,
-            access: observed.access.map(Access::from_driver),
-            expected_frozen: false,
-        }
     }
 
     fn require_fresh(&self, record: &SealRecord) -> Result<()> {
@@ -387,16 +338,5 @@ impl Manager {
             }),
             Some(_) => Ok(()),
         }
-    }
-}
-
-/// The driver's word, in the policy's terms; a kind that has no term is no answer.
-const fn memory_kind(kind: MemoryKind) -> Option<vram_policy::MemoryKind> {
-    match kind {
-        MemoryKind::Host => Some(vram_policy::MemoryKind::Host),
-        MemoryKind::Device => Some(vram_policy::MemoryKind::Device),
-        MemoryKind::Array => Some(vram_policy::MemoryKind::Array),
-        MemoryKind::Unified => Some(vram_policy::MemoryKind::Unified),
-        _ => None,
     }
 }

@@ -49,6 +49,40 @@ fn a_machine_without_devices_says_so() {
 }
 
 #[test]
+fn an_open_device_is_described_anew_when_asked_again() {
+    let machine = machine(16 * MIB);
+    let platform = Platform::with_driver(machine.driver()).unwrap();
+    let device = platform.open(0).unwrap();
+    assert_eq!(&device.observe().unwrap(), device.properties());
+
+    let ecc = CUdevice_attribute::CU_DEVICE_ATTRIBUTE_ECC_ENABLED;
+    let was = device.properties().ecc_enabled.unwrap();
+    machine
+        .set_device_attribute(0, ecc, i32::from(!was))
+        .unwrap();
+
+    assert_eq!(device.observe().unwrap().ecc_enabled, Some(!was));
+    assert_eq!(
+        device.properties().ecc_enabled,
+        Some(was),
+        "as it was opened"
+    );
+}
+
+#[test]
+fn a_device_whose_context_is_lost_is_not_described() {
+    let machine = machine(16 * MIB);
+    let platform = Platform::with_driver(machine.driver()).unwrap();
+    let device = platform.open(0).unwrap();
+    machine.lose_context(0).unwrap();
+
+    let error = device.observe().unwrap_err();
+
+    assert!(matches!(error, Error::DeviceLost { .. }), "{error}");
+    assert!(device.is_lost());
+}
+
+#[test]
 fn a_device_is_described_as_the_driver_describes_it() {
     let integrated = DeviceModel::integrated();
     let builder = Machine::builder()

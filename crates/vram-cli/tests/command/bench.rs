@@ -67,6 +67,30 @@ fn a_peer_brings_the_figure_and_the_ceiling_that_it_is_held_against() {
 }
 
 #[test]
+fn residency_is_measured_both_ways_and_asking_about_regions_has_its_cost() {
+    let ran = bench(&[
+        "--only",
+        "region-checks,residency-device,residency-host",
+        "--json",
+    ]);
+
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let document = ran.json();
+    let expected = ["region-checks", "residency-device", "residency-host"];
+    assert_eq!(ids(&document, "figures"), expected);
+    assert_eq!(
+        ids(&document, "ceilings"),
+        ["device-read", "host-to-device"]
+    );
+    assert_eq!(document["figures"][0]["unit"], "µs");
+    for figure in &document["figures"].as_array().unwrap()[1..] {
+        let note = figure["note"].as_str().unwrap();
+        assert!(note.contains("simulated: "), "{note}");
+        assert_eq!(figure["unit"], "GB/s");
+    }
+}
+
+#[test]
 fn what_can_not_be_measured_is_listed_with_why() {
     let ran = bench(&["--only", "seal-memory", "engine-python", "--json"]);
 

@@ -8,5 +8,6 @@ mod checks;
 mod golden;
 mod guide;
 mod monotonic;
+mod residency;
 mod subjects;
 mod unknown;

@@ -11,13 +11,18 @@ mod crew;
 mod cust;
 #[cfg(feature = "drill")]
 mod drill;
+mod enforcement;
+mod external;
 mod failures;
 mod files;
 mod folders;
 mod hashing;
 mod policy;
+mod recheck;
+mod residency;
 mod room;
 mod sealing;
 mod secrecy;
 mod support;
 mod verifying;
+mod witness;

@@ -1,16 +1,20 @@
 //! A simulated machine, a manager on it, and an observer that keeps what it hears.
 
+use std::io::Read;
 use std::ptr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde_json::Value;
 use vram_alloc::Platform;
 use vram_kernels::{KernelArgs, PTX, Sha256BlocksArgs, THREADS_PER_BLOCK};
 use vram_residency::SealedShard;
 use vram_residency::{Clock, Error, Event, Manager, ManagerBuilder, Observer, SealRequest};
 use vram_seal::{SealKey, ShardId};
 use vram_sim::{DeviceModel, Machine};
-use vram_sys::{CUresult, Driver, Table};
+use vram_sys::{
+    CUmemAccess_flags, CUmemAccessDesc, CUmemLocation, CUmemLocationType, CUresult, Driver, Table,
+};
 
 /// Bytes in the simulated device: enough for every suite, and small enough to fill.
 pub(crate) const DEVICE: u64 = 64 << 20;
@@ -78,10 +82,19 @@ pub(crate) fn allocation_of(machine: &Machine, bytes: &[u8]) -> u64 {
         .id
 }
 
+/// A source that no refusal may touch.
+pub(crate) struct Unreadable;
+
+impl Read for Unreadable {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        panic!("a byte was read of what should have been refused before")
+    }
+}
+
 /// Keeps every event, as it was serialized.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
-    events: Mutex<Vec<serde_json::Value>>,
+    events: Mutex<Vec<Value>>,
 }
 
 impl Recorder {
@@ -89,17 +102,29 @@ impl Recorder {
         Arc::new(Self::default())
     }
 
-    /// The names of the events so far.
+    /// The names of the events so far, but for what is told of the machine that the suite runs on.
     pub(crate) fn names(&self) -> Vec<String> {
-        let events = self.events.lock().unwrap();
-        events
-            .iter()
-            .map(|event| event["event"].as_str().unwrap().to_owned())
-            .collect()
+        let name = |event: Value| event["event"].as_str().unwrap().to_owned();
+        let names = self.events().into_iter().map(name);
+        names.filter(|name| name != "policy_warning").collect()
     }
 
     pub(crate) fn count(&self, name: &str) -> usize {
-        self.names().iter().filter(|found| *found == name).count()
+        self.told(name).len()
+    }
+
+    /// The events of one name so far.
+    pub(crate) fn told(&self, name: &str) -> Vec<Value> {
+        let events = self.events().into_iter();
+        events.filter(|event| event["event"] == name).collect()
+    }
+
+    pub(crate) fn events(&self) -> Vec<Value> {
+        self.events.lock().unwrap().clone()
+    }
+
+    pub(crate) fn forget(&self) {
+        self.events.lock().unwrap().clear();
     }
 
     pub(crate) fn json(&self) -> String {
@@ -157,6 +182,26 @@ impl Outsider {
         }
     }
 
+    /// Allocates plain device memory with these bytes in it.
+    pub(crate) fn allocate(&self, bytes: &[u8]) -> u64 {
+        let mut address = 0;
+        let taken = self.in_the_context(|table| {
+            // SAFETY: the driver writes one address.
+            unsafe { (table.cuMemAlloc_v2)(&raw mut address, bytes.len()) }
+        });
+        assert_eq!(taken, CUresult::CUDA_SUCCESS);
+        assert_eq!(self.write(address, bytes), CUresult::CUDA_SUCCESS);
+        address
+    }
+
+    pub(crate) fn free(&self, address: u64) {
+        let freed = self.in_the_context(|table| {
+            // SAFETY: the address is an allocation of a test's, which has done with it.
+            unsafe { (table.cuMemFree_v2)(address) }
+        });
+        assert_eq!(freed, CUresult::CUDA_SUCCESS);
+    }
+
     /// Copies bytes to a device address, and waits. The driver looks at where they go.
     pub(crate) fn write(&self, address: u64, bytes: &[u8]) -> CUresult {
         self.in_the_context(|table| {
@@ -205,6 +250,23 @@ impl Outsider {
                     ptr::null_mut(),
                 )
             }
+        })
+    }
+
+    /// Lets kernels write to memory that was frozen.
+    pub(crate) fn allow_writes(&self, address: u64, len: u64) -> CUresult {
+        let access = CUmemAccessDesc {
+            location: CUmemLocation {
+                type_: CUmemLocationType::CU_MEM_LOCATION_TYPE_DEVICE,
+                id: 0,
+            },
+            flags: CUmemAccess_flags::CU_MEM_ACCESS_FLAGS_PROT_READWRITE,
+        };
+        self.in_the_context(|table| {
+            let len = usize::try_from(len).unwrap();
+            // SAFETY: the driver reads one access descriptor; that the range is another's is the point
+            // of the test.
+            unsafe { (table.cuMemSetAccess)(address, len, &raw const access, 1) }
         })
     }
 
