@@ -1,0 +1,181 @@
+//! Which policy: a profile, and the checks that are raised or lowered against it.
+
+use std::str::FromStr;
+
+use clap::Args;
+use serde::Serialize;
+use vram_policy::{CheckId, Enforcement, Policy, Profile};
+
+/// The choice of a policy, the same for every command that asks one.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct PolicyOptions {
+    /// How much is demanded: strict, standard or development. The default is strict; for a
+    /// simulated device that seals, development.
+    #[arg(long, value_name = "PROFILE", help_heading = "Policy")]
+    profile: Option<Profile>,
+    /// Count a check otherwise than the profile does, and say so in every report: HOW is refuse,
+    /// warn or note. May be given once for each check; `vram doctor` lists them.
+    #[arg(long, value_name = "ID=HOW", help_heading = "Policy")]
+    set: Vec<Change>,
+}
+
+impl PolicyOptions {
+    /// The policy that the options ask for, on the profile `default` where they name none.
+    pub(crate) fn policy_or(&self, default: Profile) -> Policy {
+        self.on(self.profile.unwrap_or(default))
+    }
+
+    /// The policy on that profile, with the changes that the options ask for.
+    pub(crate) fn on(&self, profile: Profile) -> Policy {
+        let policy = Policy::new(profile);
+        self.set.iter().fold(policy, |policy, change| {
+            policy.with(change.id, change.enforcement)
+        })
+    }
+
+    /// The policy for a manager.
+    pub(crate) fn for_manager(&self, simulated: bool) -> Policy {
+        self.policy_or(if simulated {
+            Profile::Development
+        } else {
+            Profile::Strict
+        })
+    }
+
+    /// The checks that count otherwise than this profile has them.
+    pub(crate) fn changed(&self, profile: Profile) -> Vec<Changed> {
+        let (as_it_is, policy) = (Policy::new(profile), self.on(profile));
+        let changed = CheckId::ALL.iter().filter_map(|id| {
+            let (of_profile, configured) = (as_it_is.enforcement(*id), policy.enforcement(*id));
+            (of_profile != configured).then_some(Changed {
+                id: *id,
+                of_profile,
+                configured,
+            })
+        });
+        changed.collect()
+    }
+
+    /// The arguments that make a child process ask the same policy.
+    pub(crate) fn for_child(&self) -> Vec<String> {
+        let profile = self.profile.map(|profile| format!("--profile={profile}"));
+        let changes = self.set.iter().map(|change| {
+            let Change { id, enforcement } = change;
+            format!("--set={id}={enforcement}")
+        });
+        profile.into_iter().chain(changes).collect()
+    }
+}
+
+/// A check that counts otherwise than its profile has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Changed {
+    pub(crate) id: CheckId,
+    /// What the profile says.
+    #[serde(rename = "profile")]
+    pub(crate) of_profile: Enforcement,
+    /// What counts instead.
+    pub(crate) configured: Enforcement,
+}
+
+/// `ID=HOW`, as `--set` takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Change {
+    id: CheckId,
+    enforcement: Enforcement,
+}
+
+impl FromStr for Change {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (id, how) = text
+            .split_once('=')
+            .ok_or_else(|| "it has to be ID=HOW, as host.core-dumps=warn".to_owned())?;
+        Ok(Self {
+            id: check(id)?,
+            enforcement: how.parse().map_err(|error| format!("{error}"))?,
+        })
+    }
+}
+
+/// The check of that id; an id that isn't one is answered with those that there are.
+pub(crate) fn check(id: &str) -> Result<CheckId, String> {
+    id.parse().map_err(|_| {
+        let ids: Vec<&str> = CheckId::ALL.iter().map(|id| id.as_str()).collect();
+        format!("there is no check {id:?}; the checks are {}", ids.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        policy: PolicyOptions,
+    }
+
+    fn options(arguments: &[&str]) -> PolicyOptions {
+        let line = [&["vram"], arguments].concat();
+        Line::try_parse_from(line).unwrap().policy
+    }
+
+    fn refusal(argument: &str) -> String {
+        argument.parse::<Change>().unwrap_err()
+    }
+
+    #[test]
+    fn a_gpu_meets_strict_and_a_simulation_development_unless_told_otherwise() {
+        let silent = options(&[]);
+        let told = options(&["--profile", "standard"]);
+
+        assert_eq!(silent.for_manager(false).profile(), Profile::Strict);
+        assert_eq!(silent.for_manager(true).profile(), Profile::Development);
+        assert_eq!(told.for_manager(false).profile(), Profile::Standard);
+        assert_eq!(told.for_manager(true).profile(), Profile::Standard);
+    }
+
+    #[test]
+    fn a_change_counts_and_is_listed_unless_it_changes_nothing() {
+        let id = CheckId::DeviceOwnMemory;
+        let lowered = options(&["--set", &format!("{id}=warn")]);
+        let same = options(&["--set", &format!("{id}=refuse")]);
+
+        let policy = lowered.policy_or(Profile::Strict);
+
+        assert_eq!(policy.enforcement(id), Enforcement::Warn);
+        let expected = Changed {
+            id,
+            of_profile: Enforcement::Refuse,
+            configured: Enforcement::Warn,
+        };
+        assert_eq!(lowered.changed(Profile::Strict), [expected]);
+        assert_eq!(same.changed(Profile::Strict), []);
+    }
+
+    #[test]
+    fn a_child_is_told_the_same() {
+        let id = CheckId::DeviceOwnMemory;
+        let given = options(&["--profile", "standard", "--set", &format!("{id}=note")]);
+
+        let child = given.for_child();
+        let child: Vec<&str> = child.iter().map(String::as_str).collect();
+
+        assert_eq!(
+            options(&child).policy_or(Profile::Strict),
+            given.policy_or(Profile::Strict)
+        );
+    }
+
+    #[test]
+    fn what_is_no_change_is_refused_by_name() {
+        assert!(refusal("warn").contains("ID=HOW"));
+        assert!(refusal("device.luck=warn").contains("there is no check \"device.luck\""));
+        assert!(refusal("device.luck=warn").contains("device.own-memory"));
+        assert!(!refusal("device.own-memory=ignore").is_empty());
+    }
+}
