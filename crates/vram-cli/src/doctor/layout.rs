@@ -49,7 +49,7 @@ pub(super) fn padded(text: &str, width: usize) -> String {
 
 /// Writes a label and a value that is wrapped beside it, both indented.
 pub(super) fn labelled(text: &mut String, indent: usize, label: &str, value: &str, width: usize) {
-    const LABEL_WIDTH: usize = 6;
+    const LABEL_WIDTH: usize = 8;
     let margin = indent.saturating_add(LABEL_WIDTH);
     let mut label = label;
     for line in wrap(&shown(value), width.saturating_sub(margin)) {
@@ -95,8 +95,8 @@ mod tests {
     fn a_value_is_wrapped_beside_its_label() {
         let mut text = String::new();
 
-        labelled(&mut text, 2, "fix", "turn it off", 16);
+        labelled(&mut text, 2, "fix", "turn it off", 18);
 
-        assert_eq!(text, "  fix   turn it\n        off\n");
+        assert_eq!(text, "  fix     turn it\n          off\n");
     }
 }
