@@ -1,13 +1,18 @@
 //! Which device: the machine's GPU, or the simulated one.
 
+use std::sync::Arc;
+
 use clap::{Args, ValueEnum};
 use vram_alloc::{Error, Platform};
+use vram_observe::{ThisMachine, Witness};
 use vram_sys::LoadError;
 
 use crate::output::{self, CAUTION};
+use crate::profile::PolicyOptions;
 use crate::shown::shown;
 
-/// The choice of a device, the same for every command that uses one.
+/// The choice of a device and of the policy that it has to meet, the same for every command that keeps
+/// weights on one.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DeviceOptions {
     /// The device's index, in the driver's order (`vram devices`).
@@ -15,6 +20,8 @@ pub(crate) struct DeviceOptions {
     pub(crate) device: usize,
     #[command(flatten)]
     pub(crate) origin: OriginOptions,
+    #[command(flatten)]
+    pub(crate) policy: PolicyOptions,
 }
 
 impl DeviceOptions {
@@ -29,7 +36,8 @@ impl DeviceOptions {
         } else {
             "--gpu".to_owned()
         };
-        vec!["--device".to_owned(), self.device.to_string(), origin]
+        let device = ["--device".to_owned(), self.device.to_string(), origin];
+        device.into_iter().chain(self.policy.for_child()).collect()
     }
 }
 
@@ -58,7 +66,7 @@ pub(crate) struct OriginOptions {
 
 /// The kinds of device that can be simulated.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Kind {
+pub(crate) enum Kind {
     /// A data-centre GPU with 80 GiB of its own memory.
     H100,
     /// A virtual GPU that can freeze memory in software only.
@@ -69,11 +77,42 @@ enum Kind {
     Coherent,
 }
 
-/// A driver with its devices, and why it is a simulation if it is one.
+/// A driver with its devices, who is asked about the machine around them, and why it is a simulation if
+/// it is one.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) platform: Platform,
+    pub(crate) witness: Arc<dyn Witness>,
     pub(crate) simulated_because: Option<String>,
+}
+
+/// A machine to examine: there may be no driver, and that is a finding.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    pub(crate) platform: Result<Platform, Error>,
+    pub(crate) witness: Arc<dyn Witness>,
+    pub(crate) simulated_because: Option<String>,
+}
+
+/// This machine as it is, or the simulated one that is asked for.
+pub(crate) fn subject(simulated: Option<Kind>) -> anyhow::Result<Subject> {
+    let Some(kind) = simulated else {
+        return Ok(Subject {
+            platform: Platform::load(),
+            witness: Arc::new(ThisMachine::new()),
+            simulated_because: None,
+        });
+    };
+    let Found {
+        platform,
+        witness,
+        simulated_because,
+    } = simulate(kind, asked_for())?;
+    Ok(Subject {
+        platform: Ok(platform),
+        witness,
+        simulated_because,
+    })
 }
 
 /// Finds the GPU. Where there is none, or the user asks for it, it is the simulation, and stderr
@@ -82,15 +121,16 @@ pub(crate) struct Found {
 /// A driver that is there and doesn't work is an error: falling back would hide a broken machine.
 pub(crate) fn find(options: &OriginOptions) -> anyhow::Result<Found> {
     if let Some(kind) = options.simulated {
-        return simulated(kind, "it was asked for by name".to_owned());
+        return simulate(kind, asked_for());
     }
     match Platform::load() {
         Ok(platform) => Ok(Found {
             platform,
+            witness: Arc::new(ThisMachine::new()),
             simulated_because: None,
         }),
         Err(error) if options.gpu || !has_no_gpu(&error) => Err(error.into()),
-        Err(error) => simulated(Kind::H100, error.to_string()),
+        Err(error) => simulate(Kind::H100, error.to_string()),
     }
 }
 
@@ -102,14 +142,19 @@ const fn has_no_gpu(error: &Error) -> bool {
     )
 }
 
-fn simulated(kind: Kind, because: String) -> anyhow::Result<Found> {
-    let platform = simulation::start(kind)?;
+fn asked_for() -> String {
+    "it was asked for by name".to_owned()
+}
+
+fn simulate(kind: Kind, because: String) -> anyhow::Result<Found> {
+    let (platform, witness) = simulation::start(kind)?;
     output::note(&format!(
         "{CAUTION}simulated device{CAUTION:#}, not a GPU: memory and times are this computer's own"
     ));
     output::note(&format!("the reason: {}", shown(&because)));
     Ok(Found {
         platform,
+        witness,
         simulated_because: Some(because),
     })
 }

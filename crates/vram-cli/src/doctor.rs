@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use clap::Args;
 use serde::Serialize;
-use vram_policy::CheckId;
+use vram_policy::{CheckId, Finding};
 
 use self::examination::Examination;
 use crate::cli::Format;
@@ -75,6 +75,11 @@ struct DoctorDocument<'a> {
     seconds: f64,
     #[serde(flatten)]
     examination: &'a Examination,
+}
+
+/// The lines of findings, as the report has them.
+pub(crate) fn findings(findings: &[Finding]) -> String {
+    table::findings(findings, table::width())
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {

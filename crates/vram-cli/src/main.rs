@@ -11,6 +11,7 @@ mod digest;
 mod doctor;
 mod drill;
 mod exit;
+mod hardening;
 mod key;
 mod logging;
 mod output;
@@ -22,5 +23,6 @@ mod session;
 mod shown;
 
 fn main() -> std::process::ExitCode {
+    hardening::begin();
     cli::run(std::env::args_os()).into()
 }

@@ -69,6 +69,11 @@ pub(crate) fn note(text: &str) {
     anstream::stderr().lock().write_all(line.as_bytes()).ok();
 }
 
+/// Says more of what was noted: whole lines, on stderr.
+pub(crate) fn detail(lines: &str) {
+    anstream::stderr().lock().write_all(lines.as_bytes()).ok();
+}
+
 /// What every JSON document starts with.
 #[derive(Serialize)]
 pub(crate) struct Document<T> {

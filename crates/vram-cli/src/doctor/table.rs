@@ -39,6 +39,20 @@ pub(super) fn text(examination: &Examination, width: usize) -> String {
     page.text
 }
 
+/// Findings alone.
+pub(super) fn findings(findings: &[Finding], width: usize) -> String {
+    let ids = findings.iter().map(|finding| finding.id.as_str().len());
+    let mut page = Page {
+        text: String::new(),
+        width,
+        ids: ids.max().unwrap_or(0),
+    };
+    for finding in findings {
+        page.finding(finding);
+    }
+    page.text
+}
+
 /// How wide the column of ids is, on the whole page.
 fn widest_id(examination: &Examination) -> usize {
     let reports = std::iter::once(&examination.host.report)
@@ -64,10 +78,9 @@ impl Effect {
         match (finding.status, finding.enforcement) {
             (Status::Pass, _) => Self::Good,
             (Status::NotApplicable, _) => Self::None,
-            (Status::Warn, _) | (_, Enforcement::Warn) => Self::Warns,
+            _ if finding.blocks() => Self::Refuses,
             (_, Enforcement::Note) => Self::Noted,
-            // What isn't known here counts as what it is at worst.
-            _ => Self::Refuses,
+            _ => Self::Warns,
         }
     }
 
@@ -156,9 +169,7 @@ impl Page {
     }
 
     fn findings(&mut self, report: &Report) {
-        for finding in report.findings() {
-            self.finding(finding);
-        }
+        report.findings().iter().for_each(|finding| self.finding(finding));
     }
 
     fn finding(&mut self, finding: &Finding) {

@@ -17,6 +17,7 @@ mod check;
 mod choice;
 mod devices;
 mod digest;
+mod doctor;
 mod drill;
 mod help;
 mod json;

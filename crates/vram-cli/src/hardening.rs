@@ -1,0 +1,15 @@
+//! Closing this process, before there is anything in it to take.
+
+use crate::output;
+use crate::shown::shown;
+
+/// Sets the core limit to 0 and makes the process undumpable: what it stages is in no core file, and no
+/// process of the same user can attach. Where that fails it is said, and the policy's checks see it.
+pub(crate) fn begin() {
+    if let Err(error) = vram_observe::harden() {
+        output::note(&format!(
+            "this process could not be closed to core dumps and tracing: {}",
+            shown(&error.to_string())
+        ));
+    }
+}
