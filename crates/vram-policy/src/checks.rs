@@ -7,14 +7,19 @@ mod own_memory;
 
 use std::borrow::Cow;
 
+use crate::check_id::CheckId;
 use crate::clause::{Clause, Judgement};
-use crate::facts::{DeviceFacts, RegionFacts};
-use crate::finding::{CheckId, Finding, Severity, Source};
+use crate::facts::{DeviceFacts, HostFacts, RegionFacts};
+use crate::finding::{Finding, Severity, Source, Status};
+use crate::policy::Policy;
+use crate::profile::{Enforcement, Levels};
 
 /// One check over facts of type `F`: a row of a table.
 pub(crate) struct Check<F> {
     pub(crate) id: CheckId,
     pub(crate) severity: Severity,
+    /// How it counts in each profile when it does not pass.
+    pub(crate) levels: Levels,
     pub(crate) meaning: &'static str,
     pub(crate) remedy: &'static str,
     pub(crate) attributes: &'static [&'static str],
@@ -26,6 +31,9 @@ pub(crate) struct Check<F> {
 /// The checks that judge a device.
 pub(crate) const DEVICE: &[Check<DeviceFacts>] = &[own_memory::CHECK];
 
+/// The checks that judge the machine around the device, and our own process.
+pub(crate) const HOST: &[Check<HostFacts>] = &[];
+
 /// The checks that judge a region of memory.
 pub(crate) const REGION: &[Check<RegionFacts>] = &[
     device_memory::CHECK,
@@ -33,14 +41,35 @@ pub(crate) const REGION: &[Check<RegionFacts>] = &[
     no_host_alias::CHECK,
 ];
 
+/// How a check counts in each profile.
+pub(crate) fn levels(id: CheckId) -> Levels {
+    fn of<F>(checks: &[Check<F>], id: CheckId) -> Option<Levels> {
+        checks
+            .iter()
+            .find(|check| check.id == id)
+            .map(|check| check.levels)
+    }
+    of(DEVICE, id)
+        .or_else(|| of(HOST, id))
+        .or_else(|| of(REGION, id))
+        // Each check stands in a table, as a test makes sure; one that did not would be enforced.
+        .unwrap_or(Levels::ALWAYS)
+}
+
 impl<F> Check<F> {
-    /// Judges facts.
-    pub(crate) fn run(&self, facts: &F) -> Finding {
+    /// Judges facts the way that a policy asks for.
+    pub(crate) fn run(&self, policy: &Policy, facts: &F) -> Finding {
         let Judgement {
             status,
             observed,
             expected,
         } = Judgement::all(&(self.clauses)(facts));
+        let of_profile = Policy::new(policy.profile()).counts(self.levels, self.id, status);
+        let enforcement = policy.counts(self.levels, self.id, status);
+        let status = match (status, enforcement) {
+            (Status::Fail, Enforcement::Warn | Enforcement::Note) => Status::Warn,
+            _ => status,
+        };
         Finding {
             id: self.id,
             severity: self.severity,
@@ -57,6 +86,8 @@ impl<F> Check<F> {
                     .collect(),
                 documentation: Cow::Borrowed(self.documentation),
             },
+            enforcement,
+            raised_or_lowered_from: (of_profile != enforcement).then_some(of_profile),
         }
     }
 }

@@ -5,50 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Names one check. Its text form never changes once published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum CheckId {
-    /// The device has memory of its own, apart from the host's.
-    #[serde(rename = "device.own-memory")]
-    DeviceOwnMemory,
-    /// The region is memory of the expected device, in the expected range.
-    #[serde(rename = "region.device-memory")]
-    RegionDeviceMemory,
-    /// The driver may not move the region to the host.
-    #[serde(rename = "region.not-managed")]
-    RegionNotManaged,
-    /// The region can't be reached through a host address.
-    #[serde(rename = "region.no-host-alias")]
-    RegionNoHostAlias,
-}
-
-impl CheckId {
-    /// Every check, in the order in which reports list them.
-    pub const ALL: [Self; 4] = [
-        Self::DeviceOwnMemory,
-        Self::RegionDeviceMemory,
-        Self::RegionNotManaged,
-        Self::RegionNoHostAlias,
-    ];
-
-    /// The stable text form, for example `region.not-managed`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::DeviceOwnMemory => "device.own-memory",
-            Self::RegionDeviceMemory => "region.device-memory",
-            Self::RegionNotManaged => "region.not-managed",
-            Self::RegionNoHostAlias => "region.no-host-alias",
-        }
-    }
-}
-
-impl fmt::Display for CheckId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+use crate::check_id::CheckId;
+use crate::profile::Enforcement;
 
 /// How much a check matters when it does not pass. It does not soften a failure: the profile
 /// decides that.
@@ -75,7 +33,8 @@ pub enum Status {
     Pass,
     /// The check has no meaning for this subject. It is no ground for acceptance.
     NotApplicable,
-    /// Observed, not as it should be, and tolerated.
+    /// Observed, not as it should be, and not refused for it: the finding's [`Enforcement`] is milder than
+    /// [`Refuse`](Enforcement::Refuse).
     Warn,
     /// Not observed: the driver could not say. Never counts as passed.
     Unknown,
@@ -84,15 +43,6 @@ pub enum Status {
 }
 
 impl Status {
-    /// Whether a finding with this status stands in the way of acceptance.
-    #[must_use]
-    pub const fn blocks(self) -> bool {
-        match self {
-            Self::Pass | Self::NotApplicable | Self::Warn => false,
-            Self::Unknown | Self::Fail => true,
-        }
-    }
-
     /// The text form that JSON uses too, for example `not-applicable`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -140,6 +90,26 @@ pub struct Finding {
     pub remedy: Cow<'static, str>,
     /// Where the observation comes from.
     pub source: Source,
+    /// How it counts when it does not pass: what the policy asks for this check.
+    pub enforcement: Enforcement,
+    /// What the profile alone asks for, where configuration raised or lowered it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raised_or_lowered_from: Option<Enforcement>,
+}
+
+impl Finding {
+    /// Whether it stands in the way of acceptance: it failed or could not be observed, and is enforced.
+    #[must_use]
+    pub const fn blocks(&self) -> bool {
+        matches!(self.status, Status::Fail | Status::Unknown)
+            && matches!(self.enforcement, Enforcement::Refuse)
+    }
+
+    /// Whether the check passed or has no meaning here.
+    #[must_use]
+    pub const fn is_clear(&self) -> bool {
+        matches!(self.status, Status::Pass | Status::NotApplicable)
+    }
 }
 
 impl fmt::Display for Finding {
@@ -149,25 +119,23 @@ impl fmt::Display for Finding {
             status,
             observed,
             expected,
+            enforcement,
             ..
         } = self;
-        write!(f, "{id} {status}: observed {observed}; expected {expected}")
+        write!(f, "{id} {status}: observed {observed}; expected {expected}")?;
+        match self.raised_or_lowered_from {
+            Some(from) if from < *enforcement => {
+                write!(f, " (raised from {from} to {enforcement})")
+            }
+            Some(from) => write!(f, " (lowered from {from} to {enforcement})"),
+            None => Ok(()),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn check_ids_read_the_same_in_text_and_in_json() {
-        for id in CheckId::ALL {
-            let json = serde_json::to_string(&id).unwrap();
-
-            assert_eq!(json, format!("\"{id}\""));
-            assert_eq!(serde_json::from_str::<CheckId>(&json).unwrap(), id);
-        }
-    }
 
     #[test]
     fn statuses_read_the_same_in_text_and_in_json() {
@@ -180,13 +148,48 @@ mod tests {
         }
     }
 
+    fn finding(status: Status, enforcement: Enforcement) -> Finding {
+        Finding {
+            id: CheckId::RegionNotManaged,
+            severity: Severity::Critical,
+            status,
+            observed: "IS_MANAGED 1".to_owned(),
+            expected: "IS_MANAGED 0".to_owned(),
+            meaning: Cow::Borrowed(""),
+            remedy: Cow::Borrowed(""),
+            source: Source {
+                attributes: Vec::new(),
+                documentation: Cow::Borrowed(""),
+            },
+            enforcement,
+            raised_or_lowered_from: None,
+        }
+    }
+
     #[test]
-    fn unknown_blocks_as_failure_does() {
-        assert!(Status::Unknown.blocks());
-        assert!(Status::Fail.blocks());
-        assert!(!Status::Pass.blocks());
-        assert!(!Status::Warn.blocks());
-        assert!(!Status::NotApplicable.blocks());
+    fn unknown_blocks_as_failure_does_and_only_where_it_is_enforced() {
+        use Status::{Fail, NotApplicable, Pass, Unknown, Warn};
+        for status in [Pass, NotApplicable, Warn, Unknown, Fail] {
+            let enforced = finding(status, Enforcement::Refuse);
+            assert_eq!(enforced.blocks(), matches!(status, Fail | Unknown));
+            assert!(!finding(status, Enforcement::Warn).blocks());
+            assert!(!finding(status, Enforcement::Note).blocks());
+        }
+    }
+
+    #[test]
+    fn a_finding_says_that_configuration_raised_or_lowered_it() {
+        let mut finding = finding(Status::Fail, Enforcement::Refuse);
+        let plain = finding.to_string();
+        finding.raised_or_lowered_from = Some(Enforcement::Warn);
+        let raised = finding.to_string();
+        finding.enforcement = Enforcement::Note;
+        let lowered = finding.to_string();
+
+        let text = "region.not-managed fail: observed IS_MANAGED 1; expected IS_MANAGED 0";
+        assert_eq!(plain, text);
+        assert_eq!(raised, format!("{text} (raised from warn to refuse)"));
+        assert_eq!(lowered, format!("{text} (lowered from warn to note)"));
     }
 
     #[test]

@@ -69,20 +69,26 @@
 
 #![forbid(unsafe_code)]
 
+mod check_id;
 mod checks;
 mod clause;
 mod facts;
 mod finding;
+mod names;
 mod policy;
+mod profile;
 mod refusal;
 mod report;
 
+pub use crate::check_id::CheckId;
 pub use crate::facts::{
     Access, ComputeMode, ConfidentialCompute, DeviceFacts, DriverModel, EccFacts,
     EnvironmentVariable, HostFacts, LinkFacts, ManagementFacts, MemoryKind, OperatingSystem,
     ProcessFacts, ProcessKind, RegionFacts, RowRemapping, Virtualization,
 };
-pub use crate::finding::{CheckId, Finding, Severity, Source, Status};
+pub use crate::finding::{Finding, Severity, Source, Status};
+pub use crate::names::UnknownName;
 pub use crate::policy::{Accepted, Policy};
+pub use crate::profile::{Enforcement, Profile};
 pub use crate::refusal::Refusal;
 pub use crate::report::{Report, Verdict};

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use crate::finding::{CheckId, Finding};
+use crate::check_id::CheckId;
+use crate::finding::Finding;
 
 /// A policy refused, for the findings listed here.
 ///
-/// This is the crate's only error, and so it is a type of its own rather than an enum of one.
+/// It is a type of its own rather than one case of an enum: judging fails in no other way.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[must_use]
 pub struct Refusal {

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use crate::finding::{CheckId, Finding, Status};
+use crate::check_id::CheckId;
+use crate::finding::{Finding, Status};
+use crate::profile::{Enforcement, Profile};
 use crate::refusal::Refusal;
 
 /// The findings of one assessment, in the order of the checks.
@@ -12,6 +14,8 @@ use crate::refusal::Refusal;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
     verdict: Verdict,
+    /// `None` where reports of several profiles were put together.
+    profile: Option<Profile>,
     findings: Vec<Finding>,
 }
 
@@ -20,11 +24,11 @@ pub struct Report {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Verdict {
-    /// Everything that applies was observed and is as it must be.
+    /// Everything that applies was observed and is as it must be, or is no more than noted.
     Accepted,
-    /// As above, but for findings that are tolerated.
+    /// As above, but for findings that are tolerated: not as they should be, or not observed.
     AcceptedWithWarnings,
-    /// Nothing failed, but something could not be observed. Not an acceptance.
+    /// Nothing that is enforced failed, but something of it could not be observed. Not an acceptance.
     Undecided,
     /// Something was observed that must not be.
     Refused,
@@ -40,17 +44,18 @@ impl Verdict {
         }
     }
 
-    /// The verdict over findings with these statuses. Where nothing was observed at all, not even
-    /// to pass, nothing is accepted.
-    fn over(statuses: impl Iterator<Item = Status>) -> Self {
+    /// The verdict over findings with these statuses and enforcements. Where nothing applied, nothing is
+    /// accepted.
+    fn over(findings: impl Iterator<Item = (Status, Enforcement)>) -> Self {
         let mut worst = None;
-        for status in statuses {
-            let verdict = match status {
-                Status::NotApplicable => continue,
-                Status::Pass => Self::Accepted,
-                Status::Warn => Self::AcceptedWithWarnings,
-                Status::Unknown => Self::Undecided,
-                Status::Fail => Self::Refused,
+        for (status, enforcement) in findings {
+            let verdict = match (status, enforcement) {
+                (Status::NotApplicable, _) => continue,
+                (Status::Pass, _) => Self::Accepted,
+                (Status::Fail, Enforcement::Refuse) => Self::Refused,
+                (Status::Unknown, Enforcement::Refuse) => Self::Undecided,
+                (_, Enforcement::Note) => Self::Accepted,
+                (_, Enforcement::Warn | Enforcement::Refuse) => Self::AcceptedWithWarnings,
             };
             worst = worst.max(Some(verdict));
         }
@@ -59,9 +64,19 @@ impl Verdict {
 }
 
 impl Report {
-    pub(crate) fn new(findings: Vec<Finding>) -> Self {
-        let verdict = Verdict::over(findings.iter().map(|finding| finding.status));
-        Self { verdict, findings }
+    pub(crate) fn new(profile: Option<Profile>, findings: Vec<Finding>) -> Self {
+        let verdict = Verdict::over(findings.iter().map(|f| (f.status, f.enforcement)));
+        Self {
+            verdict,
+            profile,
+            findings,
+        }
+    }
+
+    /// The profile that the facts were judged by; `None` where reports of several were put together.
+    #[must_use]
+    pub fn profile(&self) -> Option<Profile> {
+        self.profile
     }
 
     /// The verdict.
@@ -86,7 +101,8 @@ impl Report {
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.findings.extend(other.findings);
-        Self::new(self.findings)
+        let profile = self.profile.filter(|_| self.profile == other.profile);
+        Self::new(profile, self.findings)
     }
 
     /// Nothing where the verdict accepts, and otherwise the refusal with the findings that stand
@@ -99,10 +115,7 @@ impl Report {
         if self.verdict.accepts() {
             return Ok(());
         }
-        let blocking = self
-            .findings
-            .iter()
-            .filter(|finding| finding.status.blocks());
+        let blocking = self.findings.iter().filter(|finding| finding.blocks());
         Err(Refusal::new(blocking.cloned().collect()))
     }
 }
@@ -113,7 +126,11 @@ mod tests {
     use Status::{Fail, NotApplicable, Pass, Unknown, Warn};
 
     fn verdict(statuses: &[Status]) -> Verdict {
-        Verdict::over(statuses.iter().copied())
+        enforced(Enforcement::Refuse, statuses)
+    }
+
+    fn enforced(enforcement: Enforcement, statuses: &[Status]) -> Verdict {
+        Verdict::over(statuses.iter().map(|status| (*status, enforcement)))
     }
 
     #[test]
@@ -129,7 +146,21 @@ mod tests {
     fn nothing_observed_is_nothing_accepted() {
         assert_eq!(verdict(&[]), Verdict::Undecided);
         assert_eq!(verdict(&[NotApplicable, NotApplicable]), Verdict::Undecided);
-        assert!(Report::new(Vec::new()).enforce().is_err());
+        assert!(Report::new(None, Vec::new()).enforce().is_err());
+    }
+
+    #[test]
+    fn what_is_tolerated_warns_and_what_is_noted_changes_nothing() {
+        for status in [Fail, Unknown, Warn] {
+            assert_eq!(
+                enforced(Enforcement::Warn, &[Pass, status]),
+                Verdict::AcceptedWithWarnings
+            );
+            assert_eq!(
+                enforced(Enforcement::Note, &[Pass, status]),
+                Verdict::Accepted
+            );
+        }
     }
 
     #[test]

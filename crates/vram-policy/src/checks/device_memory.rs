@@ -1,13 +1,16 @@
 //! `region.device-memory`: the region is memory of the expected device, in the expected range.
 
+use crate::check_id::CheckId;
 use crate::checks::Check;
 use crate::clause::Clause;
 use crate::facts::{MemoryKind, RegionFacts};
-use crate::finding::{CheckId, Severity};
+use crate::finding::Severity;
+use crate::profile::Levels;
 
 pub(super) const CHECK: Check<RegionFacts> = Check {
     id: CheckId::RegionDeviceMemory,
     severity: Severity::Critical,
+    levels: Levels::ALWAYS,
     meaning: "The region is not memory of the expected device, or not the allocation that was \
               made for it: the weights may lie in host memory, on another GPU, or inside memory \
               that others own.",

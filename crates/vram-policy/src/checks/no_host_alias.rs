@@ -1,13 +1,16 @@
 //! `region.no-host-alias`: the region can't be reached through a host address.
 
+use crate::check_id::CheckId;
 use crate::checks::Check;
 use crate::clause::Clause;
 use crate::facts::RegionFacts;
-use crate::finding::{CheckId, Severity};
+use crate::finding::Severity;
+use crate::profile::Levels;
 
 pub(super) const CHECK: Check<RegionFacts> = Check {
     id: CheckId::RegionNoHostAlias,
     severity: Severity::Critical,
+    levels: Levels::ALWAYS,
     meaning: "The region has a host address: it is host memory that was mapped or registered for \
               the GPU, and any code in the process can read and change the weights through it.",
     remedy: "Allocate weights as plain device memory. Host-mapped and registered memory is fit \

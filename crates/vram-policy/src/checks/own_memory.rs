@@ -1,13 +1,16 @@
 //! `device.own-memory`: the device has memory of its own, apart from the host's.
 
+use crate::check_id::CheckId;
 use crate::checks::Check;
 use crate::clause::Clause;
 use crate::facts::DeviceFacts;
-use crate::finding::{CheckId, Severity};
+use crate::finding::Severity;
+use crate::profile::Levels;
 
 pub(super) const CHECK: Check<DeviceFacts> = Check {
     id: CheckId::DeviceOwnMemory,
     severity: Severity::Critical,
+    levels: Levels::ALWAYS,
     meaning: "The GPU shares memory or page tables with the host: what it calls its own memory may \
               be host memory, which the host's processes and its swap can reach.",
     remedy: "Use a discrete GPU. Where PAGEABLE_MEMORY_ACCESS alone is 1 on a discrete GPU, the \
