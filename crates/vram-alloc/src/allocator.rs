@@ -192,18 +192,18 @@ impl Allocator {
         self.inner.room_for(&self.inner.lock(), size).map(drop)
     }
 
-    /// Whether regions of these sizes could all be allocated now.
+    /// Whether regions of these sizes could all be allocated now, together.
     ///
     /// # Errors
     ///
-    /// What [`allocate`](Self::allocate) would refuse for a size, and [`Error::OutOfMemory`] for
-    /// all of them together.
+    /// [`Error::ZeroSize`] and [`Error::SizeOverflow`] for a size; [`Error::OutOfMemory`] with what all
+    /// of them need.
     pub fn check_all(&self, sizes: impl IntoIterator<Item = u64>) -> Result<()> {
         let inner = &self.inner;
         let books = inner.lock();
         let mut needed: u64 = 0;
         for size in sizes {
-            needed = needed.saturating_add(inner.room_for(&books, size)?);
+            needed = needed.saturating_add(inner.rounded(size)?);
         }
         let free = inner.device.memory()?.free.0;
         if needed > inner.available(&books, free) {
@@ -279,12 +279,17 @@ impl Inner {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The size rounded up, if there is room for it.
-    fn room_for(&self, books: &Books, size: u64) -> Result<u64> {
+    /// The size rounded up to whole units of the granularity.
+    fn rounded(&self, size: u64) -> Result<u64> {
         if size == 0 {
             return Err(Error::ZeroSize);
         }
-        let mapped = size::round_up(size, self.device.granularity())?;
+        size::round_up(size, self.device.granularity())
+    }
+
+    /// The size rounded up, if there is room for it.
+    fn room_for(&self, books: &Books, size: u64) -> Result<u64> {
+        let mapped = self.rounded(size)?;
         let free = self.device.memory()?.free.0;
         if mapped > self.available(books, free) {
             return Err(self.out_of_memory(books, mapped, free));

@@ -159,6 +159,10 @@ impl Context {
         self.driver.table()
     }
 
+    pub(crate) const fn driver(&self) -> &Arc<Driver> {
+        &self.driver
+    }
+
     pub(crate) const fn device(&self) -> CUdevice {
         self.device
     }

@@ -8,7 +8,8 @@ use vram_sys::{CUmemAllocationGranularity_flags, CUmemAllocationProp, Function};
 use crate::Result;
 use crate::context::Context;
 use crate::memory::virtual_memory;
-use crate::properties::DeviceProperties;
+use crate::platform::Platform;
+use crate::properties::{self, DeviceProperties};
 use crate::size::Bytes;
 use crate::stream::Stream;
 
@@ -63,6 +64,20 @@ impl Device {
     #[must_use]
     pub fn properties(&self) -> &DeviceProperties {
         &self.inner.properties
+    }
+
+    /// What the driver says of the device now: asked again, of a context that still answers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DeviceLost`](crate::Error::DeviceLost), or [`Error::Driver`](crate::Error::Driver) if the
+    /// driver refuses a question that it answered before.
+    pub fn observe(&self) -> Result<DeviceProperties> {
+        // The driver describes a device whose context is gone as readily as any other.
+        self.memory()?;
+        let context = self.context();
+        let platform = Platform::started(context.driver());
+        properties::query(&platform, self.inner.properties.index, context.device())
     }
 
     /// The device's memory now (`cuMemGetInfo`).

@@ -39,6 +39,13 @@ impl Platform {
         Ok(platform)
     }
 
+    /// The platform of a driver that was started before.
+    pub(crate) fn started(driver: &Arc<Driver>) -> Self {
+        Self {
+            driver: Arc::clone(driver),
+        }
+    }
+
     /// Whether a simulation answers: nothing it reports was observed on a GPU.
     #[must_use]
     pub fn is_simulated(&self) -> bool {
@@ -136,7 +143,12 @@ impl Platform {
 
     fn properties(&self, index: usize) -> Result<DeviceProperties> {
         let device = self.handle(index)?;
-        properties::query(self, index, device)
+        // Another device that can't be found must not keep this one from being described.
+        let others = (0..self.count()?)
+            .filter(|&other| other != index)
+            .map(|other| self.handle(other).ok().map(|handle| (other, handle)))
+            .collect::<Option<Vec<_>>>();
+        properties::query(self, index, device, others.as_deref())
     }
 
     fn count(&self) -> Result<usize> {

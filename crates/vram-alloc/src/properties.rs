@@ -46,6 +46,20 @@ pub struct DeviceProperties {
     pub virtual_memory_management: Option<bool>,
     /// ECC protects the memory (`ECC_ENABLED`).
     pub ecc_enabled: Option<bool>,
+    /// Host and device can use managed memory at the same time (`CONCURRENT_MANAGED_ACCESS`).
+    pub concurrent_managed_access: Option<bool>,
+    /// The host reads managed memory on the device without moving it
+    /// (`DIRECT_MANAGED_MEM_ACCESS_FROM_HOST`), as over a coherent link.
+    pub direct_managed_access_from_host: Option<bool>,
+    /// The device runs under Windows' driver model without a display (`TCC_DRIVER`).
+    pub tcc_driver: Option<bool>,
+    /// The second-level cache (`L2_CACHE_SIZE`).
+    pub l2_cache: Option<Bytes>,
+    /// The width of the memory's bus in bits (`GLOBAL_MEMORY_BUS_WIDTH`).
+    pub memory_bus_width: Option<u32>,
+    /// Positions of the devices that could map this one's memory (`cuDeviceCanAccessPeer`); `None` where
+    /// the driver didn't answer for every one of them.
+    pub peers: Option<Vec<usize>>,
 }
 
 mod properties_serde {
@@ -82,9 +96,15 @@ pub(crate) fn query(
     platform: &Platform,
     index: usize,
     device: CUdevice,
+    others: Option<&[(usize, CUdevice)]>,
 ) -> Result<DeviceProperties> {
     let required = |attribute| required_attribute(platform, device, attribute);
     let flag = |attribute| optional_attribute(platform, device, attribute).map(|value| value != 0);
+    let positive = |attribute| {
+        optional_attribute(platform, device, attribute)
+            .and_then(|value| u32::try_from(value).ok())
+            .filter(|&value| value > 0)
+    };
     Ok(DeviceProperties {
         index,
         name: name(platform, device)?,
@@ -111,7 +131,45 @@ pub(crate) fn query(
             CUdevice_attribute::CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED,
         ),
         ecc_enabled: flag(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_ECC_ENABLED),
+        concurrent_managed_access: flag(
+            CUdevice_attribute::CU_DEVICE_ATTRIBUTE_CONCURRENT_MANAGED_ACCESS,
+        ),
+        direct_managed_access_from_host: flag(
+            CUdevice_attribute::CU_DEVICE_ATTRIBUTE_DIRECT_MANAGED_MEM_ACCESS_FROM_HOST,
+        ),
+        tcc_driver: flag(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_TCC_DRIVER),
+        l2_cache: positive(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE)
+            .map(|bytes| Bytes(bytes.into())),
+        memory_bus_width: positive(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH),
+        peers: others.and_then(|others| peers(platform, device, others)),
     })
+}
+
+/// Which of the other devices could map this one's memory: the question is asked of them.
+fn peers(
+    platform: &Platform,
+    device: CUdevice,
+    others: &[(usize, CUdevice)],
+) -> Option<Vec<usize>> {
+    let mut peers = Vec::new();
+    for &(index, other) in others {
+        if can_access(platform, other, device)? {
+            peers.push(index);
+        }
+    }
+    Some(peers)
+}
+
+/// Whether `from` could map memory of `device`.
+fn can_access(platform: &Platform, from: CUdevice, device: CUdevice) -> Option<bool> {
+    let mut can = 0;
+    // SAFETY: the driver writes one int.
+    let result = unsafe { (platform.table().cuDeviceCanAccessPeer)(&raw mut can, from, device) };
+    let function = Function::cuDeviceCanAccessPeer;
+    platform
+        .check(function, result, "asking for peer access")
+        .ok()
+        .map(|()| can != 0)
 }
 
 fn name(platform: &Platform, device: CUdevice) -> Result<String> {

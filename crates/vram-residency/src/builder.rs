@@ -4,11 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use vram_alloc::{Allocator, AllocatorConfig, Device, DeviceProperties, Mechanism, Platform};
-use vram_policy::{DeviceFacts, Policy};
+use vram_alloc::{Allocator, AllocatorConfig, Device, Mechanism, Platform};
+use vram_observe::{ThisMachine, Witness};
+use vram_policy::{CheckId, Enforcement, Policy};
 use vram_seal::{DeviceId, SealKey, Token, WorkerId};
 
 use crate::clock::{Clock, SystemClock};
+use crate::enforcement::{Surroundings, Watch};
 use crate::event::{Event, Observer, TracingObserver};
 use crate::manager::{Manager, Settings};
 use crate::measurer::Measurer;
@@ -39,6 +41,9 @@ pub struct ManagerBuilder {
     max_shard_size: u64,
     max_age: Option<Duration>,
     allow_simulated: bool,
+    policy: Option<Policy>,
+    witness: Option<Arc<dyn Witness>>,
+    recheck_every: Option<Duration>,
     staging_buffers: usize,
     staging_buffer_len: usize,
     clock: Arc<dyn Clock>,
@@ -67,6 +72,9 @@ impl ManagerBuilder {
             max_shard_size: DEFAULT_MAX_SHARD_SIZE,
             max_age: None,
             allow_simulated: false,
+            policy: None,
+            witness: None,
+            recheck_every: None,
             staging_buffers: DEFAULT_BUFFERS,
             staging_buffer_len: DEFAULT_BUFFER_LEN,
             clock: Arc::new(SystemClock),
@@ -100,6 +108,12 @@ impl ManagerBuilder {
     }
 
     /// Takes memory by plain allocation, which freezes in software only.
+    ///
+    /// Other processes could map such memory if this one gave them a handle to it, and no setting of the
+    /// driver's keeps that from being possible. So this lowers one check of the policy,
+    /// [`CheckId::RegionNotExportable`], to a warning: every report says that it was lowered, and the seal
+    /// record says that the freezing is software's. A device that can't freeze memory needs this to be
+    /// asked for; without it, its regions are refused.
     pub fn without_mmu_freezing(mut self) -> Self {
         self.allocator = self.allocator.with_mechanism(Mechanism::Plain);
         self
@@ -118,9 +132,31 @@ impl ManagerBuilder {
     }
 
     /// Accepts a simulated device, which keeps "weights" in host memory. Everything it produces
-    /// says that it is simulated.
+    /// says that it is simulated. Where the device is one, and no [`policy`](Self::policy) is given, the
+    /// policy is [`Policy::development`]; a GPU is judged as without this.
     pub fn allow_simulated(mut self) -> Self {
         self.allow_simulated = true;
+        self
+    }
+
+    /// Enforces this policy on the device, the machine and every region. The default is
+    /// [`Policy::strict`].
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// Learns what the CUDA driver doesn't say from this witness. The default is [`ThisMachine`]: the
+    /// operating system, this process, and NVIDIA's management library.
+    pub fn witness(mut self, witness: Arc<dyn Witness>) -> Self {
+        self.witness = Some(witness);
+        self
+    }
+
+    /// Has the device and the machine looked at again after each such interval, on a thread of its own
+    /// that ends with the manager ([`Manager::recheck`]). The default is not to.
+    pub fn recheck_every(mut self, interval: Duration) -> Self {
+        self.recheck_every = Some(interval);
         self
     }
 
@@ -154,9 +190,9 @@ impl ManagerBuilder {
     /// # Errors
     ///
     /// [`Error::NoKey`]; [`Error::Simulated`] for a simulation that wasn't allowed;
-    /// [`Error::Policy`] for a device that the policy refuses; [`Error::Memory`] if there is no
+    /// [`Error::Policy`] for a device or a machine that the policy refuses; [`Error::Memory`] if there is no
     /// such device, or it has no room, or it fails the self-test, or for staging of fewer than 2
-    /// buffers or of empty ones.
+    /// buffers or of empty ones, or an interval of re-checks that is zero.
     pub fn build(self, platform: &Platform) -> Result<Manager> {
         let device = platform.open(self.device)?;
         self.build_on(&device)
@@ -168,6 +204,13 @@ impl ManagerBuilder {
     ///
     /// As [`build`](Self::build).
     pub fn build_on(self, device: &Device) -> Result<Manager> {
+        if self.recheck_every.is_some_and(|interval| interval.is_zero()) {
+            return Err(Error::Memory(vram_alloc::Error::BadSetting {
+                setting: "the interval of re-checks",
+                value: 0,
+                expected: "more than no time at all",
+            }));
+        }
         let properties = device.properties();
         let simulated = properties.simulated;
         if simulated && !self.allow_simulated {
@@ -175,15 +218,8 @@ impl ManagerBuilder {
                 device: properties.name.clone(),
             });
         }
-        let policy = Policy::strict();
-        let admitted = policy
-            .admit_device(&device_facts(properties))
-            .inspect_err(|refusal| {
-                let event = Event::policy_violation(None, refusal);
-                self.observers
-                    .iter()
-                    .for_each(|observer| observer.on_event(&event));
-            })?;
+        let watch = self.watch(simulated);
+        let surroundings = self.admit(&watch, device)?;
         let device_id = DeviceId {
             uuid: properties.uuid,
             simulated,
@@ -205,8 +241,8 @@ impl ManagerBuilder {
         let settings = Settings {
             allocator,
             device_id,
-            device_report: admitted.report().clone(),
-            policy,
+            watch,
+            surroundings,
             key,
             max_shard_size: self.max_shard_size,
             max_age: self.max_age,
@@ -214,7 +250,49 @@ impl ManagerBuilder {
             clock: self.clock,
             observers: self.observers,
         };
-        Ok(Manager::new(settings, measurer))
+        let manager = Manager::new(settings, measurer);
+        if let Some(interval) = self.recheck_every {
+            manager.recheck_every(interval)?;
+        }
+        Ok(manager)
+    }
+
+    /// The policy that was asked for, or the default for such a device, and who observes for it.
+    fn watch(&self, simulated: bool) -> Watch {
+        let policy = self.policy.clone().unwrap_or_else(|| {
+            if simulated {
+                Policy::development()
+            } else {
+                Policy::strict()
+            }
+        });
+        let policy = if self.allocator.mechanism == Mechanism::Plain {
+            policy.with(CheckId::RegionNotExportable, Enforcement::Warn)
+        } else {
+            policy
+        };
+        let witness = self.witness.clone();
+        Watch::new(policy, witness.unwrap_or_else(|| Arc::new(ThisMachine::new())))
+    }
+
+    /// Judges the device and the machine, and tells what is refused or warned of.
+    fn admit(&self, watch: &Watch, device: &Device) -> Result<Surroundings> {
+        let tell = |event: &Event<'_>| {
+            self.observers
+                .iter()
+                .for_each(|observer| observer.on_event(event));
+        };
+        let surroundings = watch.look(device)?;
+        let report = surroundings.together();
+        if let Err(refusal) = report.enforce() {
+            tell(&Event::policy_violation(None, &refusal));
+            return Err(refusal.into());
+        }
+        let news = watch.news(&report);
+        if !news.is_empty() {
+            tell(&Event::policy_warning(None, news));
+        }
+        Ok(surroundings)
     }
 }
 
@@ -225,24 +303,8 @@ impl fmt::Debug for ManagerBuilder {
             .field("max_shard_size", &self.max_shard_size)
             .field("max_age", &self.max_age)
             .field("allow_simulated", &self.allow_simulated)
+            .field("policy", &self.policy)
+            .field("recheck_every", &self.recheck_every)
             .finish_non_exhaustive()
-    }
-}
-
-/// What the driver says of a device, as the policy takes it.
-#[must_use]
-pub fn device_facts(properties: &DeviceProperties) -> DeviceFacts {
-    DeviceFacts {
-        name: Some(properties.name.clone()),
-        uuid: Some(properties.uuid_string()),
-        simulated: properties.simulated,
-        integrated: properties.integrated,
-        pageable_memory_access: properties.pageable_memory_access,
-        pageable_memory_access_uses_host_page_tables: properties.uses_host_page_tables,
-        managed_memory: properties.managed_memory,
-        can_map_host_memory: properties.can_map_host_memory,
-        virtual_memory_management: properties.virtual_memory_management,
-        ecc_enabled: properties.ecc_enabled,
-        ..DeviceFacts::default()
     }
 }

@@ -9,6 +9,7 @@ use vram_seal::{ShardId, VerityDigest};
 
 use crate::hashing::HostHashing;
 use crate::model::ModelError;
+use crate::room::NoRoom;
 use crate::verification::Difference;
 
 /// The result of this crate's operations.
@@ -68,6 +69,9 @@ pub enum Error {
         /// The configured maximum.
         limit: Bytes,
     },
+    /// A shard, or a set of them, that the device or the budget has too little left for.
+    #[error("out of device memory: {0}")]
+    NoRoom(Box<NoRoom>),
     /// A shard of this id is sealed already.
     #[error(
         "{shard} is sealed already, or named twice: choose another id, or drop the first shard"
@@ -274,7 +278,7 @@ impl Error {
             Self::Seal(error) => error.is_retriable(),
             Self::Model { source, .. } => source.is_retriable(),
             Self::Policy(refusal) => refusal.is_retriable(),
-            Self::Changed { .. } => true,
+            Self::Changed { .. } | Self::NoRoom(_) => true,
             Self::Simulated { .. }
             | Self::NoKey
             | Self::Empty { .. }
@@ -320,6 +324,7 @@ impl Error {
             | Self::NoKey
             | Self::Empty { .. }
             | Self::TooLarge { .. }
+            | Self::NoRoom(_)
             | Self::Duplicate { .. }
             | Self::File { .. }
             | Self::NotAFile { .. }

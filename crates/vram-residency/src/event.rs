@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use vram_alloc::Bytes;
-use vram_policy::Refusal;
+use vram_policy::{CheckId, Finding, Refusal};
 use vram_seal::{DeviceId, SealRecord, ShardId};
 
 /// Something that happened. No event holds an address, a key, a tag or a weight.
@@ -63,8 +63,18 @@ pub enum Event<'a> {
     PolicyViolation {
         /// The shard, where it was one's region.
         shard: Option<&'a ShardId>,
+        /// The checks that refuse.
+        checks: Vec<CheckId>,
         /// The findings.
         reason: String,
+    },
+    /// The policy tolerates something that is not as it should be: told when it is first seen, and again
+    /// when it has changed.
+    PolicyWarning {
+        /// The shard, where it is one's region.
+        shard: Option<&'a ShardId>,
+        /// What is new.
+        findings: Vec<&'a Finding>,
     },
 }
 
@@ -72,8 +82,16 @@ impl Event<'_> {
     pub(crate) fn policy_violation<'a>(shard: Option<&'a ShardId>, refusal: &Refusal) -> Event<'a> {
         Event::PolicyViolation {
             shard,
+            checks: refusal.findings().iter().map(|found| found.id).collect(),
             reason: refusal.to_string(),
         }
+    }
+
+    pub(crate) const fn policy_warning<'a>(
+        shard: Option<&'a ShardId>,
+        findings: Vec<&'a Finding>,
+    ) -> Event<'a> {
+        Event::PolicyWarning { shard, findings }
     }
 
     /// Whether an operator must hear of it now.
@@ -125,9 +143,15 @@ impl Observer for TracingObserver {
             }
             Event::Freed { shard, bytes } => tracing::info!(%shard, bytes = bytes.0, "freed"),
             Event::Refused { shard, reason } => tracing::warn!(%shard, reason, "refused"),
-            Event::PolicyViolation { shard, reason } => {
+            Event::PolicyViolation { shard, reason, .. } => {
                 let shard = shard.map(ShardId::as_str);
                 tracing::error!(shard, reason, "policy violation");
+            }
+            Event::PolicyWarning { shard, findings } => {
+                let shard = shard.map(ShardId::as_str);
+                for finding in findings {
+                    tracing::warn!(shard, %finding, "policy warning");
+                }
             }
         }
     }

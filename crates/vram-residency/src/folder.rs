@@ -139,9 +139,10 @@ impl Manager {
         for file in &folder.files {
             let request = SealRequest::file(file.id.clone(), &file.path).hashing(hashing);
             request.require_sense()?;
-            self.require_size(&file.id, file.size.0)?;
+            self.require_limits(&file.id, file.size.0)?;
         }
-        self.settings().allocator.check_all(sizes())?;
+        let checked = self.settings().allocator.check_all(sizes());
+        checked.map_err(|error| self.explain(error))?;
         let set = Set {
             manager: self,
             folder,

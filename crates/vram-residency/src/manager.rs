@@ -11,8 +11,10 @@ use vram_seal::{DeviceId, SealKey, ShardId};
 
 use crate::builder::ManagerBuilder;
 use crate::clock::Clock;
+use crate::enforcement::{Surroundings, Watch};
 use crate::event::{Event, Observer};
 use crate::measurer::Measurer;
+use crate::recheck::Rechecks;
 use crate::staging::StagingPool;
 use crate::{Error, Result};
 
@@ -31,6 +33,8 @@ pub struct Manager {
 }
 
 pub(crate) struct Inner {
+    /// Declared first: they have ended before anything else here is gone.
+    rechecks: OnceLock<Rechecks>,
     pub(crate) settings: Settings,
     /// One measurement at a time: each keeps the whole device busy.
     measurer: Mutex<Measurer>,
@@ -43,8 +47,9 @@ pub(crate) struct Inner {
 pub(crate) struct Settings {
     pub(crate) allocator: Allocator,
     pub(crate) device_id: DeviceId,
-    pub(crate) device_report: Report,
-    pub(crate) policy: Policy,
+    pub(crate) watch: Watch,
+    /// As they were judged when the manager was made.
+    pub(crate) surroundings: Surroundings,
     pub(crate) key: SealKey,
     pub(crate) max_shard_size: u64,
     pub(crate) max_age: Option<Duration>,
@@ -62,12 +67,21 @@ impl Manager {
     pub(crate) fn new(settings: Settings, measurer: Measurer) -> Self {
         Self {
             inner: Arc::new(Inner {
+                rechecks: OnceLock::new(),
                 settings,
                 measurer: Mutex::new(measurer),
                 live: Mutex::default(),
                 stopped: OnceLock::new(),
             }),
         }
+    }
+
+    /// Has itself re-checked until it is dropped or stops.
+    pub(crate) fn recheck_every(&self, every: Duration) -> Result<()> {
+        let rechecks = Rechecks::start(self, every)?;
+        // There is one such call, before anybody else has the manager.
+        self.inner.rechecks.get_or_init(|| rechecks);
+        Ok(())
     }
 
     /// The device, as the driver described it.
@@ -82,10 +96,22 @@ impl Manager {
         self.inner.settings.device_id
     }
 
-    /// What the policy found when the device was opened.
+    /// What the policy found of the device when the manager was made.
     #[must_use]
     pub fn device_report(&self) -> &Report {
-        &self.inner.settings.device_report
+        &self.inner.settings.surroundings.device
+    }
+
+    /// What the policy found of the machine and of this process when the manager was made.
+    #[must_use]
+    pub fn host_report(&self) -> &Report {
+        &self.inner.settings.surroundings.host
+    }
+
+    /// The policy that the manager enforces.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        self.inner.settings.watch.policy()
     }
 
     /// The device's memory, and the shards' part in it, at one moment.

@@ -30,8 +30,7 @@ impl Manager {
     /// # Errors
     ///
     /// - [`Error::Stopped`], [`Error::Hashing`], [`Error::Duplicate`], [`Error::Empty`],
-    ///   [`Error::TooLarge`], and [`vram_alloc::Error::OutOfMemory`] within [`Error::Memory`], before
-    ///   reading;
+    ///   [`Error::TooLarge`] and [`Error::NoRoom`], before reading;
     /// - [`Error::File`], [`Error::NotAFile`], [`Error::Model`], [`Error::Read`] and
     ///   [`Error::Changed`] for what is wrong with the source;
     /// - [`Error::Unexpected`] and [`Error::NotAsTrusted`] for bytes other than expected,
@@ -79,8 +78,11 @@ impl Manager {
         self.require_size(&id, size)?;
         let header = source.header()?;
 
-        let mut region = self.settings().allocator.allocate(size)?;
+        let taken = self.settings().allocator.allocate(size);
+        let mut region = taken.map_err(|error| self.explain(error))?;
         let allocated = Allocated::tell(self, &id, Bytes(region.mapped()));
+        // Before a byte goes there: what the policy refuses may be memory that others see.
+        self.admit_open(&region)?;
         let staging = &self.settings().staging;
         let chunks = Chunks::new(id.clone(), source, size, staging.buffer_len());
         let upload = Upload {
@@ -101,7 +103,7 @@ impl Manager {
         // Frozen before it is measured: what was measured can't be written any more.
         let region = region.freeze()?;
         let freeze = started.elapsed().saturating_sub(upload);
-        self.admit_region(&region)?;
+        let policy = self.admit_region(&region)?;
         let content = passed.content;
         let (measured, prints) = self.measure_sealed(&region, passed, &expected, progress)?;
         let measure = started
@@ -137,6 +139,7 @@ impl Manager {
             record: &shard.sealed_record().record,
             duration: steps.total,
         });
+        self.tell_warnings(&shard, &policy);
         Ok(shard)
     }
 
@@ -177,6 +180,13 @@ impl Manager {
 
     /// Whether a shard of this size can be sealed now: what is checked before a byte is read.
     pub(crate) fn require_size(&self, id: &ShardId, size: u64) -> Result<()> {
+        self.require_limits(id, size)?;
+        let checked = self.settings().allocator.check(size);
+        checked.map_err(|error| self.explain(error))
+    }
+
+    /// Whether a shard of this size would be sealed wherever there is room for it.
+    pub(crate) fn require_limits(&self, id: &ShardId, size: u64) -> Result<()> {
         let limit = self.settings().max_shard_size;
         if size == 0 {
             return Err(Error::Empty { shard: id.clone() });
@@ -189,7 +199,7 @@ impl Manager {
                 limit,
             });
         }
-        Ok(self.settings().allocator.check(size)?)
+        Ok(())
     }
 }
 

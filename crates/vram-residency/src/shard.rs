@@ -11,6 +11,7 @@ use vram_seal::{
     VerityDigest,
 };
 
+use crate::enforcement::Told;
 use crate::event::Event;
 use crate::hashing::HostHashing;
 use crate::manager::Manager;
@@ -32,6 +33,8 @@ pub struct SealedShard {
     header: Option<ModelHeader>,
     hashing: HostHashing,
     steps: SealSteps,
+    /// What the policy tolerates of its region.
+    warnings: Told,
 }
 
 /// The name that inference workers know it by.
@@ -69,6 +72,7 @@ impl SealedShard {
             header,
             hashing,
             steps,
+            warnings: Told::default(),
         }
     }
 
@@ -181,6 +185,10 @@ impl SealedShard {
     #[cfg(feature = "drill")]
     pub(crate) const fn region_mut(&mut self) -> Option<&mut FrozenRegion> {
         self.region.as_mut()
+    }
+
+    pub(crate) const fn warnings(&self) -> &Told {
+        &self.warnings
     }
 
     pub(crate) const fn locator(&self) -> &Locator {

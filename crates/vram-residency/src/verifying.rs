@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
-use vram_alloc::{FrozenRegion, MemoryKind, RegionObservation};
-use vram_policy::{Access, RegionFacts, Report};
+use vram_alloc::FrozenRegion;
+use vram_policy::Report;
 use vram_seal::{Salt, SealRecord, SealedRecord, ShardId, VerityMeasurement};
 
 use crate::event::Event;
@@ -137,11 +137,14 @@ impl Manager {
         judged: Result<VerificationReport>,
     ) -> Result<VerificationReport> {
         match &judged {
-            Ok(report) => self.tell(&Event::Verified {
-                shard: shard.id(),
-                bytes: shard.size(),
-                duration: report.duration,
-            }),
+            Ok(report) => {
+                self.tell(&Event::Verified {
+                    shard: shard.id(),
+                    bytes: shard.size(),
+                    duration: report.duration,
+                });
+                self.tell_warnings(shard, &report.policy);
+            }
             Err(error) => {
                 if let Error::Policy(refusal) = error {
                     self.tell(&Event::policy_violation(Some(shard.id()), refusal));
@@ -194,7 +197,7 @@ impl Manager {
             let observed = sound.iter().map(|region| region.observe());
             let observed: Vec<_> = observed.collect();
             let facts = sound.par_iter().zip(observed);
-            let admitted = facts.map(|(region, seen)| self.admit_observed(&seen?, region.mapped()));
+            let admitted = facts.map(|(region, seen)| self.admit_observed(&seen?, region));
             admitted.collect()
         });
         let Ok(hashed) = hashed else {
@@ -270,36 +273,6 @@ impl Manager {
         })
     }
 
-    /// Judges what the driver says of a region now.
-    pub(crate) fn admit_region(&self, region: &FrozenRegion) -> Result<Report> {
-        self.admit_observed(&region.observe()?, region.mapped())
-    }
-
-    fn admit_observed(&self, observed: &RegionObservation, mapped: u64) -> Result<Report> {
-        let facts = self.region_facts(observed, mapped);
-        let admitted = self.settings().policy.admit_region(&facts)?;
-        Ok(admitted.report().clone())
-    }
-
-    fn region_facts(&self, observed: &RegionObservation, mapped: u64) -> RegionFacts {
-        let index = self.device().index;
-        RegionFacts {
-            memory: observed.memory_type.and_then(memory_kind),
-            device_ordinal: observed.device_ordinal,
-            // An index that is no ordinal is no device's: the check then fails.
-            expected_device_ordinal: i32::try_from(index).unwrap_or(-1),
-            starts_at_region: observed.starts_at_region,
-            reported_size: observed.range_size,
-            expected_size: mapped,
-            managed: observed.managed,
-            host_alias: observed.host_pointer,
-            legacy_ipc: observed.legacy_ipc,
-            export_handle_types: observed.export_handle_types,
-            access: observed.access.map(Access::from_driver),
-            expected_frozen: false,
-        }
-    }
-
     fn require_fresh(&self, record: &SealRecord) -> Result<()> {
         let Some(limit) = self.settings().max_age else {
             return Ok(());
@@ -337,15 +310,4 @@ fn beside<A: Send, B>(measure: impl Fn() -> A + Sync, ask: impl FnOnce() -> B) -
         let measured = measuring.ok().and_then(|thread| thread.join().ok());
         (measured.unwrap_or_else(&measure), answers)
     })
-}
-
-/// The driver's word, in the policy's terms; a kind that has no term is no answer.
-const fn memory_kind(kind: MemoryKind) -> Option<vram_policy::MemoryKind> {
-    match kind {
-        MemoryKind::Host => Some(vram_policy::MemoryKind::Host),
-        MemoryKind::Device => Some(vram_policy::MemoryKind::Device),
-        MemoryKind::Array => Some(vram_policy::MemoryKind::Array),
-        MemoryKind::Unified => Some(vram_policy::MemoryKind::Unified),
-        _ => None,
-    }
 }

@@ -35,6 +35,9 @@ pub struct DeviceModel {
     pub compute_capability: (i32, i32),
     /// What `cuDeviceGetAttribute` says; every attribute that isn't here is 0.
     pub attributes: HashMap<CUdevice_attribute, i32>,
+    /// Whether `cuDeviceCanAccessPeer` says yes between this device and another that says so too. Nothing
+    /// more comes of it: memory can't be mapped between simulated devices.
+    pub peer_access: bool,
 }
 
 impl DeviceModel {
@@ -47,6 +50,7 @@ impl DeviceModel {
             total_memory: 80 * GIB,
             compute_capability: (9, 0),
             attributes: discrete(),
+            peer_access: false,
         }
     }
 
@@ -338,6 +342,11 @@ impl Device {
     /// Whether an attribute is other than 0.
     pub(crate) fn has(&self, attribute: CUdevice_attribute) -> bool {
         self.attribute(attribute).is_ok_and(|value| value != 0)
+    }
+
+    /// Whether the device could map the peer's memory; never its own, as the driver has it.
+    pub(crate) fn can_access(&self, peer: &Self) -> bool {
+        self.index != peer.index && self.model.peer_access && peer.model.peer_access
     }
 
     /// The PCI bus: the first device is on bus 1.

@@ -1,7 +1,6 @@
 //! Capacity adds up at every moment, whatever several threads do.
 
 use proptest::prelude::*;
-use vram_alloc::Error as Memory;
 use vram_residency::{Error, SealRequest, SealedShard};
 
 use crate::noise::weights;
@@ -24,13 +23,10 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// The one thing that may be refused here, and it must be true.
 fn require_out_of_memory(error: &Error) {
-    let Error::Memory(Memory::OutOfMemory {
-        needed, available, ..
-    }) = error
-    else {
+    let Error::NoRoom(room) = error else {
         panic!("{error:?}")
     };
-    assert!(needed > available, "{error}");
+    assert!(room.needed > room.available, "{error}");
     assert!(error.is_retriable() && !error.is_fatal(), "{error}");
 }
 

@@ -15,6 +15,7 @@ pub(crate) const REQUIRED: &[&str] = &[
     "cuDeviceTotalMem_v2",
     "cuDeviceGetAttribute",
     "cuDeviceGetPCIBusId",
+    "cuDeviceCanAccessPeer",
     // Contexts.
     "cuDevicePrimaryCtxRetain",
     "cuDevicePrimaryCtxRelease_v2",

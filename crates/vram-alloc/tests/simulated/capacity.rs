@@ -217,6 +217,14 @@ fn several_sizes_are_checked_together() {
             if needed.0 == 12 * MIB && available.0 == 10 * MIB),
         "{error}"
     );
+    // One that can't fit by itself doesn't hide what the others need.
+    let error = allocator
+        .check_all([2 * MIB, 20 * MIB, 4 * MIB])
+        .unwrap_err();
+    assert!(
+        matches!(error, Error::OutOfMemory { needed, .. } if needed.0 == 26 * MIB),
+        "{error}"
+    );
     assert!(matches!(allocator.check_all([1, 0]), Err(Error::ZeroSize)));
     assert!(matches!(
         allocator.check_all([1, u64::MAX]),

@@ -1,6 +1,6 @@
 //! Finding and opening devices.
 
-use vram_alloc::{Allocator, AllocatorConfig, Error, Mechanism, Platform};
+use vram_alloc::{Allocator, AllocatorConfig, Bytes, Error, Mechanism, Platform};
 use vram_sim::{DeviceModel, Machine};
 use vram_sys::{CUdevice_attribute, CUresult, Function};
 
@@ -49,6 +49,40 @@ fn a_machine_without_devices_says_so() {
 }
 
 #[test]
+fn an_open_device_is_described_anew_when_asked_again() {
+    let machine = machine(16 * MIB);
+    let platform = Platform::with_driver(machine.driver()).unwrap();
+    let device = platform.open(0).unwrap();
+    assert_eq!(&device.observe().unwrap(), device.properties());
+
+    let ecc = CUdevice_attribute::CU_DEVICE_ATTRIBUTE_ECC_ENABLED;
+    let was = device.properties().ecc_enabled.unwrap();
+    machine
+        .set_device_attribute(0, ecc, i32::from(!was))
+        .unwrap();
+
+    assert_eq!(device.observe().unwrap().ecc_enabled, Some(!was));
+    assert_eq!(
+        device.properties().ecc_enabled,
+        Some(was),
+        "as it was opened"
+    );
+}
+
+#[test]
+fn a_device_whose_context_is_lost_is_not_described() {
+    let machine = machine(16 * MIB);
+    let platform = Platform::with_driver(machine.driver()).unwrap();
+    let device = platform.open(0).unwrap();
+    machine.lose_context(0).unwrap();
+
+    let error = device.observe().unwrap_err();
+
+    assert!(matches!(error, Error::DeviceLost { .. }), "{error}");
+    assert!(device.is_lost());
+}
+
+#[test]
 fn a_device_is_described_as_the_driver_describes_it() {
     let integrated = DeviceModel::integrated();
     let builder = Machine::builder()
@@ -74,6 +108,12 @@ fn a_device_is_described_as_the_driver_describes_it() {
     assert_eq!(h100.pageable_memory_access, Some(false));
     assert_eq!(h100.virtual_memory_management, Some(true));
     assert_eq!(h100.ecc_enabled, Some(true));
+    assert_eq!(h100.concurrent_managed_access, Some(true));
+    assert_eq!(h100.direct_managed_access_from_host, Some(false));
+    assert_eq!(h100.tcc_driver, Some(false));
+    assert_eq!(h100.l2_cache, Some(Bytes(50 << 20)));
+    assert_eq!(h100.memory_bus_width, Some(5120));
+    assert_eq!(h100.peers, Some(vec![]));
     assert!(h100.simulated);
     assert_eq!(&h100.uuid, b"vram-simulated-0");
     assert_eq!(
@@ -94,7 +134,7 @@ fn an_attribute_without_an_answer_is_none_and_not_a_guess() {
         CUresult::CUDA_ERROR_INVALID_VALUE,
     );
     // The three that every device must answer come first.
-    for nth in 4..20 {
+    for nth in 4..40 {
         let code = CUresult::CUDA_ERROR_INVALID_VALUE;
         machine.fail_nth(Function::cuDeviceGetAttribute, nth, code);
     }
@@ -111,8 +151,75 @@ fn an_attribute_without_an_answer_is_none_and_not_a_guess() {
         device.can_map_host_memory,
         device.virtual_memory_management,
         device.ecc_enabled,
+        device.concurrent_managed_access,
+        device.direct_managed_access_from_host,
+        device.tcc_driver,
     ];
-    assert_eq!(flags, [None; 7]);
+    assert_eq!(flags, [None; 10]);
+    assert_eq!(device.l2_cache, None);
+    assert_eq!(device.memory_bus_width, None);
+}
+
+#[test]
+fn a_size_of_zero_is_no_answer() {
+    let machine = machine(64 * MIB);
+    let attribute = CUdevice_attribute::CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE;
+    machine.set_device_attribute(0, attribute, 0).unwrap();
+    let platform = Platform::with_driver(machine.driver()).unwrap();
+
+    assert_eq!(platform.devices().unwrap()[0].l2_cache, None);
+}
+
+/// Two devices that can map each other's memory, and one that can't.
+fn peers() -> Machine {
+    let peer = DeviceModel {
+        peer_access: true,
+        ..DeviceModel::small(64 * MIB)
+    };
+    Machine::builder()
+        .device(peer.clone())
+        .device(DeviceModel::small(64 * MIB))
+        .device(peer)
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn the_peers_of_a_device_are_those_that_could_map_its_memory() {
+    let platform = Platform::with_driver(peers().driver()).unwrap();
+
+    let devices = platform.devices().unwrap();
+
+    let peers: Vec<_> = devices.iter().map(|device| device.peers.clone()).collect();
+    assert_eq!(peers, [Some(vec![2]), Some(vec![]), Some(vec![0])]);
+}
+
+#[test]
+fn peers_are_unknown_where_one_answer_is_missing() {
+    let machine = peers();
+    let platform = Platform::with_driver(machine.driver()).unwrap();
+    // The second question about the first device.
+    let code = CUresult::CUDA_ERROR_INVALID_VALUE;
+    machine.fail_nth(Function::cuDeviceCanAccessPeer, 2, code);
+
+    let devices = platform.devices().unwrap();
+
+    assert_eq!(devices[0].peers, None);
+    assert_eq!(devices[2].peers, Some(vec![0]));
+}
+
+#[test]
+fn another_device_that_is_not_found_leaves_this_one_described() {
+    let machine = peers();
+    let platform = Platform::with_driver(machine.driver()).unwrap();
+    // Finding the device itself comes first.
+    let code = CUresult::CUDA_ERROR_INVALID_DEVICE;
+    machine.fail_nth(Function::cuDeviceGet, 2, code);
+
+    let devices = platform.devices().unwrap();
+
+    assert_eq!(devices[0].peers, None);
+    assert_eq!(devices[1].peers, Some(vec![]));
 }
 
 #[test]

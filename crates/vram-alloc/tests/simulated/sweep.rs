@@ -200,7 +200,7 @@ fn tolerated(struck: Struck) -> Tolerated {
     }
     match struck.purpose {
         // Observations may be missing. The attributes of a device that may not are the minority.
-        Function::cuDeviceGetPCIBusId => Tolerated::Yes,
+        Function::cuDeviceGetPCIBusId | Function::cuDeviceCanAccessPeer => Tolerated::Yes,
         Function::cuDeviceGetAttribute => Tolerated::Perhaps,
         // The context can't be left: logged, counted, and no reason to stop, unless it is lost.
         Function::cuCtxPopCurrent_v2 if struck.is_sticky() => Tolerated::Perhaps,

@@ -263,13 +263,10 @@ fn a_folder_that_fits_in_pieces_but_not_together_is_refused_before_reading() {
 
     let error = manager.seal_folder(&set, None).unwrap_err();
 
-    let Error::Memory(vram_alloc::Error::OutOfMemory {
-        needed, available, ..
-    }) = error
-    else {
+    let Error::NoRoom(room) = error else {
         panic!("{error:?}")
     };
-    assert_eq!((needed.0, available.0), (8 << 20, 6 << 20));
+    assert_eq!((room.needed.0, room.available.0), (8 << 20, 6 << 20));
 }
 
 #[test]

@@ -95,15 +95,13 @@ fn a_model_that_cannot_fit_is_refused_before_a_byte_is_read() {
     let request = SealRequest::reader(id("huge"), &mut never_read, available + 1);
     let error = manager.seal(request).unwrap_err();
 
-    let Error::Memory(Memory::OutOfMemory {
-        needed,
-        available: left,
-        ..
-    }) = &error
-    else {
+    let Error::NoRoom(room) = &error else {
         panic!("{error:?}")
     };
-    assert_eq!((needed.0, left.0), (available + (2 << 20), available));
+    assert_eq!(
+        (room.needed.0, room.available.0),
+        (available + (2 << 20), available)
+    );
     assert!(error.is_retriable());
     assert!(seal_fits(&manager), "the next one that fits is sealed");
 }

@@ -4,6 +4,7 @@ use std::ptr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde_json::Value;
 use vram_alloc::Platform;
 use vram_kernels::{KernelArgs, PTX, Sha256BlocksArgs, THREADS_PER_BLOCK};
 use vram_residency::SealedShard;
@@ -81,7 +82,7 @@ pub(crate) fn allocation_of(machine: &Machine, bytes: &[u8]) -> u64 {
 /// Keeps every event, as it was serialized.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
-    events: Mutex<Vec<serde_json::Value>>,
+    events: Mutex<Vec<Value>>,
 }
 
 impl Recorder {
@@ -89,17 +90,25 @@ impl Recorder {
         Arc::new(Self::default())
     }
 
-    /// The names of the events so far.
+    /// The names of the events so far, but for what is told of the machine that the suite runs on.
     pub(crate) fn names(&self) -> Vec<String> {
-        let events = self.events.lock().unwrap();
-        events
-            .iter()
-            .map(|event| event["event"].as_str().unwrap().to_owned())
-            .collect()
+        let name = |event: Value| event["event"].as_str().unwrap().to_owned();
+        let names = self.events().into_iter().map(name);
+        names.filter(|name| name != "policy_warning").collect()
     }
 
     pub(crate) fn count(&self, name: &str) -> usize {
-        self.names().iter().filter(|found| *found == name).count()
+        self.told(name).len()
+    }
+
+    /// The events of one name so far.
+    pub(crate) fn told(&self, name: &str) -> Vec<Value> {
+        let events = self.events().into_iter();
+        events.filter(|event| event["event"] == name).collect()
+    }
+
+    pub(crate) fn events(&self) -> Vec<Value> {
+        self.events.lock().unwrap().clone()
     }
 
     pub(crate) fn json(&self) -> String {

@@ -117,3 +117,17 @@ pub(crate) unsafe fn cuDeviceGetPCIBusId(
     // SAFETY: `len` bytes may be written there, by the function's contract.
     unsafe { write_text(id, len, &text) }
 }
+
+pub(crate) unsafe fn cuDeviceCanAccessPeer(
+    computer: &Computer,
+    can: *mut c_int,
+    dev: CUdevice,
+    peer: CUdevice,
+) -> Answer {
+    let state = initialised(computer)?;
+    // SAFETY: an int may be written there, by the function's contract.
+    let can = unsafe { Out::new(can) }?;
+    let (device, peer) = (state.present(dev)?, state.present(peer)?);
+    can.set(c_int::from(device.can_access(peer)));
+    Ok(())
+}

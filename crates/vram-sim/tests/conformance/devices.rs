@@ -173,6 +173,33 @@ fn a_bus_id_needs_thirteen_bytes() {
 }
 
 #[test]
+fn peer_access_is_between_two_devices_that_both_have_it() {
+    let peer = DeviceModel {
+        peer_access: true,
+        ..DeviceModel::small(2 << 20)
+    };
+    let machine = Machine::builder()
+        .device(peer.clone())
+        .device(peer)
+        .device(DeviceModel::small(2 << 20));
+    let rig = Rig::on(machine.build().unwrap());
+    let can = |device, peer| {
+        let mut can = -1;
+        cuda!(rig, cuDeviceCanAccessPeer(&mut can, device, peer)).map(|()| can)
+    };
+
+    assert_eq!(can(0, 1), Ok(1));
+    assert_eq!(can(1, 0), Ok(1));
+    assert_eq!(can(0, 0), Ok(0), "not with itself");
+    assert_eq!(can(0, 2), Ok(0));
+    assert_eq!(can(0, 3), Err(INVALID_DEVICE));
+    assert_eq!(
+        cuda!(rig, cuDeviceCanAccessPeer(ptr::null_mut(), 0, 1)),
+        Err(INVALID_VALUE)
+    );
+}
+
+#[test]
 fn uuids_are_distinct_or_as_given() {
     let given = DeviceModel {
         uuid: Some([7; 16]),

@@ -20,6 +20,7 @@ macro_rules! driver_functions {
                 fn cuDeviceTotalMem_v2(bytes: *mut usize, dev: $crate::CUdevice);
                 fn cuDeviceGetAttribute(pi: *mut ::core::ffi::c_int, attrib: $crate::CUdevice_attribute, dev: $crate::CUdevice);
                 fn cuDeviceGetPCIBusId(pci_bus_id: *mut ::core::ffi::c_char, len: ::core::ffi::c_int, dev: $crate::CUdevice);
+                fn cuDeviceCanAccessPeer(can_access_peer: *mut ::core::ffi::c_int, dev: $crate::CUdevice, peer_dev: $crate::CUdevice);
                 fn cuDevicePrimaryCtxRetain(pctx: *mut $crate::CUcontext, dev: $crate::CUdevice);
                 fn cuDevicePrimaryCtxRelease_v2(dev: $crate::CUdevice);
                 fn cuCtxPushCurrent_v2(ctx: $crate::CUcontext);

@@ -1,0 +1,186 @@
+//! What a manager enforces: the policy, over what can be seen of its device and of the machine around it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use vram_alloc::{Device, DeviceProperties, FrozenRegion, OpenRegion, RegionObservation};
+use vram_observe::{Card, Witness};
+use vram_policy::{CheckId, Enforcement, Finding, ManagementFacts, Policy, Report, Status};
+
+use crate::event::Event;
+use crate::facts::{self, Expected};
+use crate::manager::{Manager, lock};
+use crate::shard::SealedShard;
+use crate::{Error, Result};
+
+/// A policy, who observes for it, and what of it has been told.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    policy: Policy,
+    witness: Arc<dyn Witness>,
+    told: Told,
+}
+
+/// A device and the machine around it, judged at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) device: Report,
+    pub(crate) host: Report,
+}
+
+impl Surroundings {
+    /// Both as one: either can refuse, and one refusal says all that stands in the way.
+    pub(crate) fn together(&self) -> Report {
+        self.device.clone().and(self.host.clone())
+    }
+}
+
+impl Watch {
+    pub(crate) fn new(policy: Policy, witness: Arc<dyn Witness>) -> Self {
+        Self {
+            policy,
+            witness,
+            told: Told::default(),
+        }
+    }
+
+    pub(crate) const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// What the management library says of a card now.
+    pub(crate) fn management(&self, properties: &DeviceProperties) -> ManagementFacts {
+        self.witness.management(&Card {
+            uuid: properties.uuid,
+            pci_bus_id: properties.pci_bus_id.as_deref(),
+        })
+    }
+
+    /// Looks at an open device and at the machine, and judges what is seen. What the driver won't say is
+    /// unknown, and is judged as that; only a lost device is an error.
+    pub(crate) fn look(&self, device: &Device) -> Result<Surroundings> {
+        let opened = device.properties();
+        let management = self.management(opened);
+        let facts = match device.observe() {
+            Ok(now) => facts::device_facts(&now, management),
+            Err(error) if error.is_fatal() => return Err(error.into()),
+            Err(error) => {
+                tracing::warn!(%error, "the driver no longer describes the device");
+                facts::undescribed(management, opened.simulated)
+            }
+        };
+        Ok(Surroundings {
+            device: self.policy.assess_device(&facts),
+            host: self.policy.assess_host(&self.witness.host()),
+        })
+    }
+
+    /// The warnings of a report on the device and the machine that are new.
+    pub(crate) fn news<'a>(&self, report: &'a Report) -> Vec<&'a Finding> {
+        self.told.news(report)
+    }
+}
+
+impl Manager {
+    /// Judges what the driver says of a region that is still being written: nothing is to be uploaded into
+    /// memory that the policy refuses.
+    pub(crate) fn admit_open(&self, region: &OpenRegion) -> Result<Report> {
+        self.admit(&region.observe()?, Expected::of_open(region))
+    }
+
+    /// Judges what the driver says of a region now.
+    pub(crate) fn admit_region(&self, region: &FrozenRegion) -> Result<Report> {
+        self.admit_observed(&region.observe()?, region)
+    }
+
+    /// Judges what the driver said of a region.
+    pub(crate) fn admit_observed(
+        &self,
+        observed: &RegionObservation,
+        region: &FrozenRegion,
+    ) -> Result<Report> {
+        self.admit(observed, Expected::of_frozen(region))
+    }
+
+    fn admit(&self, observed: &RegionObservation, expected: Expected) -> Result<Report> {
+        let facts = facts::region_facts(observed, expected, self.device().index);
+        let admitted = self.policy().admit_region(&facts)?;
+        Ok(admitted.report().clone())
+    }
+
+    /// Lets the observers know what the policy tolerates of a shard's region, if that is news.
+    pub(crate) fn tell_warnings(&self, shard: &SealedShard, report: &Report) {
+        let news = shard.warnings().news(report);
+        if !news.is_empty() {
+            self.tell(&Event::policy_warning(Some(shard.id()), news));
+        }
+    }
+
+    /// Looks at the device and at the machine around it again, and judges them: what can change while a
+    /// manager lives is errors that memory has had, rows and pages that wait for a repair, processes that
+    /// came to the device, a debugger at this process, its limits.
+    ///
+    /// [`recheck_every`](crate::ManagerBuilder::recheck_every) does this again and again. Warnings that
+    /// weren't there before, or that have changed, are told as [`Event::PolicyWarning`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Policy`] for a finding that the policy refuses, and [`Error::Memory`] for a lost device:
+    /// both stop the manager. What can't be observed is unknown, and refused where the policy asks for it.
+    pub fn recheck(&self) -> Result<Report> {
+        let judged = self.look_again();
+        match &judged {
+            Ok(report) => {
+                let news = self.settings().watch.news(report);
+                if !news.is_empty() {
+                    self.tell(&Event::policy_warning(None, news));
+                }
+            }
+            Err(error) => {
+                if let Error::Policy(refusal) = error {
+                    self.tell(&Event::policy_violation(None, refusal));
+                }
+                self.stop_if_fatal(error);
+            }
+        }
+        judged
+    }
+
+    fn look_again(&self) -> Result<Report> {
+        let settings = self.settings();
+        let report = settings.watch.look(settings.allocator.device())?.together();
+        report.enforce()?;
+        Ok(report)
+    }
+}
+
+/// Which warnings have been told, as they were: each is told once, and again when it has changed.
+#[derive(Debug, Default)]
+pub(crate) struct Told(Mutex<BTreeMap<CheckId, (Status, String)>>);
+
+impl Told {
+    /// The warnings of a report that are new or have changed since the last one.
+    pub(crate) fn news<'a>(&self, report: &'a Report) -> Vec<&'a Finding> {
+        let warnings = report.findings().iter().filter(|finding| warns(finding));
+        let now: BTreeMap<_, _> = warnings
+            .map(|finding| (finding.id, (finding.status, finding.observed.clone())))
+            .collect();
+        let mut told = lock(&self.0);
+        let is_new = |finding: &&Finding| {
+            let seen = now.get(&finding.id);
+            seen.is_some() && seen != told.get(&finding.id)
+        };
+        let news = report.findings().iter().filter(is_new).collect();
+        *told = now;
+        news
+    }
+}
+
+/// Whether a finding is one that is tolerated and told.
+fn warns(finding: &Finding) -> bool {
+    match finding.status {
+        Status::Pass | Status::NotApplicable => false,
+        Status::Warn | Status::Unknown | Status::Fail => finding.enforcement == Enforcement::Warn,
+        _ => true,
+    }
+}

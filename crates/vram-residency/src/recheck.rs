@@ -1,0 +1,90 @@
+//! Looking again and again: the thread that re-checks a manager's device and the machine around it.
+
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::manager::{Inner, Manager};
+use crate::{Error, Result};
+
+/// The thread's name, as the system shows it.
+const NAME: &str = "vram-recheck";
+
+/// A thread that re-checks a manager until that is dropped or has stopped.
+///
+/// It holds no manager while it waits. Dropped with the manager, it wakes the thread and waits for its
+/// end.
+#[derive(Debug)]
+pub(crate) struct Rechecks {
+    /// Never sent to: that it is gone is the message.
+    manager_lives: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Rechecks {
+    /// Starts the thread.
+    pub(crate) fn start(manager: &Manager, every: Duration) -> Result<Self> {
+        let (manager_lives, until_dropped) = mpsc::channel();
+        let inner = Arc::downgrade(&manager.inner);
+        let run = move || recheck(&inner, &until_dropped, every);
+        let thread = thread::Builder::new().name(NAME.to_owned());
+        let thread = thread.spawn(run).map_err(|source| Error::System {
+            what: "thread to re-check the policy",
+            source: source.into(),
+        })?;
+        Ok(Self {
+            manager_lives: Some(manager_lives),
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Rechecks {
+    fn drop(&mut self) {
+        drop(self.manager_lives.take());
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        // The manager's last holder can be the thread itself, in the middle of a re-check.
+        if thread.thread().id() != thread::current().id() && thread.join().is_err() {
+            tracing::error!("the thread that re-checks the policy panicked");
+        }
+    }
+}
+
+fn recheck(manager: &Weak<Inner>, until_dropped: &Receiver<()>, every: Duration) {
+    let mut alarm = Alarm {
+        manager,
+        armed: true,
+    };
+    while until_dropped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+        let Some(inner) = manager.upgrade() else {
+            break;
+        };
+        let manager = Manager { inner };
+        if manager.stop_reason().is_some() {
+            break;
+        }
+        if let Err(error) = manager.recheck() {
+            tracing::error!(%error, "the re-check failed");
+        }
+    }
+    alarm.armed = false;
+}
+
+/// Stops the manager if its re-checks end by a panic: nobody would look any more.
+struct Alarm<'a> {
+    manager: &'a Weak<Inner>,
+    armed: bool,
+}
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if self.armed
+            && let Some(inner) = self.manager.upgrade()
+        {
+            Manager { inner }.stop("the thread that re-checks the policy panicked");
+        }
+    }
+}
