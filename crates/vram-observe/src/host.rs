@@ -9,7 +9,7 @@ use vram_policy::{HostFacts, OperatingSystem};
 
 pub(crate) use self::environment::Environment;
 pub(crate) use self::files::Files;
-pub(crate) use self::process::{OwnProcess, Settings};
+pub(crate) use self::process::{OwnProcess, Settings, ThisProcess};
 
 /// Looks at everything. Each thing that can't be read, or says nothing that makes sense, is `None`.
 pub(crate) fn host_facts(
@@ -77,5 +77,6 @@ fn traced(files: &Files) -> Option<bool> {
     tracer.trim().parse::<u32>().ok().map(|pid| pid != 0)
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;

@@ -28,6 +28,11 @@
 //! }
 //! ```
 //!
+//! # The management library
+//!
+//! Two things that only `libnvidia-ml` knows, and that no crate offers through safe functions, are asked
+//! through [`Nvml`]: remapped rows, and the chip-to-chip link.
+//!
 //! # Bindings
 //!
 //! Types, constants and every function's signature are generated from the header of CUDA 13.0 by
@@ -36,6 +41,7 @@
 
 mod driver;
 mod load;
+mod nvml;
 mod table;
 
 #[path = "generated/functions.rs"]
@@ -58,5 +64,6 @@ mod types;
 
 pub use driver::{Driver, Origin};
 pub use load::LoadError;
+pub use nvml::{Nvml, NvmlError, RemappedRows};
 pub use table::{Function, Table};
 pub use types::*;

@@ -32,10 +32,14 @@ impl Files {
 
     /// A file's text.
     pub(crate) fn text(&self, path: impl AsRef<Path>) -> Option<String> {
+        String::from_utf8(self.bytes(path)?).ok()
+    }
+
+    fn bytes(&self, path: impl AsRef<Path>) -> Option<Vec<u8>> {
         let file = File::open(self.found(path.as_ref())).ok()?;
-        let mut text = String::new();
-        let read = file.take(MOST).read_to_string(&mut text).ok()?;
-        (u64::try_from(read).ok()? < MOST).then_some(text)
+        let mut bytes = Vec::new();
+        let read = file.take(MOST).read_to_end(&mut bytes).ok()?;
+        (u64::try_from(read).ok()? < MOST).then_some(bytes)
     }
 
     /// The text of a file of one line that isn't empty.
@@ -50,9 +54,11 @@ impl Files {
         self.line(path)?.parse().ok()
     }
 
-    /// The name of a process. A process names itself: what a terminal would obey is taken out.
+    /// The name of a process, of which the kernel keeps fifteen bytes, whole letters or not. A process
+    /// names itself: what a terminal would obey is taken out.
     pub(crate) fn process_name(&self, pid: u32) -> Option<String> {
-        let name = self.text(format!("proc/{pid}/comm"))?;
+        let name = self.bytes(format!("proc/{pid}/comm"))?;
+        let name = String::from_utf8_lossy(&name);
         let name = name.strip_suffix('\n').unwrap_or(&name);
         let shown: String = name
             .chars()
