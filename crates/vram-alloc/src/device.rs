@@ -77,7 +77,12 @@ impl Device {
         self.memory()?;
         let context = self.context();
         let platform = Platform::started(context.driver());
-        properties::query(&platform, self.inner.properties.index, context.device(), None)
+        properties::query(
+            &platform,
+            self.inner.properties.index,
+            context.device(),
+            None,
+        )
     }
 
     /// The device's memory now (`cuMemGetInfo`).

@@ -161,13 +161,16 @@ fn simulate(kind: Kind, because: String) -> anyhow::Result<Found> {
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod simulation {
+    use std::sync::Arc;
+
     use anyhow::Context as _;
     use vram_alloc::Platform;
+    use vram_observe::Witness;
     use vram_sim::{DeviceModel, Machine};
 
     use super::Kind;
 
-    pub(super) fn start(kind: Kind) -> anyhow::Result<Platform> {
+    pub(super) fn start(kind: Kind) -> anyhow::Result<(Platform, Arc<dyn Witness>)> {
         let model = match kind {
             Kind::H100 => DeviceModel::h100(),
             Kind::Vgpu => DeviceModel::without_vmm(),
@@ -178,17 +181,31 @@ mod simulation {
             .device(model)
             .build()
             .context("the simulated device did not start")?;
-        Ok(Platform::with_driver(machine.driver())?)
+        Ok((Platform::with_driver(machine.driver())?, Arc::new(Temp)))
+    }
+
+    #[derive(Debug)]
+    struct Temp;
+    impl Witness for Temp {
+        fn host(&self) -> vram_policy::HostFacts {
+            vram_policy::HostFacts::default()
+        }
+        fn management(&self, _: &vram_observe::Card<'_>) -> vram_policy::ManagementFacts {
+            vram_policy::ManagementFacts::default()
+        }
     }
 }
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 mod simulation {
+    use std::sync::Arc;
+
     use vram_alloc::Platform;
+    use vram_observe::Witness;
 
     use super::Kind;
 
-    pub(super) fn start(_: Kind) -> anyhow::Result<Platform> {
+    pub(super) fn start(_: Kind) -> anyhow::Result<(Platform, Arc<dyn Witness>)> {
         anyhow::bail!("there is no simulated device for this system: it needs 64-bit Linux")
     }
 }

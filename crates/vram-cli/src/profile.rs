@@ -103,7 +103,10 @@ impl FromStr for Change {
 pub(crate) fn check(id: &str) -> Result<CheckId, String> {
     id.parse().map_err(|_| {
         let ids: Vec<&str> = CheckId::ALL.iter().map(|id| id.as_str()).collect();
-        format!("there is no check {id:?}; the checks are {}", ids.join(", "))
+        format!(
+            "there is no check {id:?}; the checks are {}",
+            ids.join(", ")
+        )
     })
 }
 

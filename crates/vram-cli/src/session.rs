@@ -42,7 +42,11 @@ impl Session {
         let mut builder = Manager::builder()
             .device(options.device)
             .token(token, WORKER.parse()?)
-            .policy(options.policy.for_manager(found.simulated_because.is_some()))
+            .policy(
+                options
+                    .policy
+                    .for_manager(found.simulated_because.is_some()),
+            )
             .witness(found.witness)
             .observer(display.observer());
         // Only ever for the simulation that was chosen above, never for what turns out to be one.

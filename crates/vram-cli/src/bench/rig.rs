@@ -32,7 +32,11 @@ impl Opened {
         let device = found.platform.open(options.device)?;
         let mut builder = Manager::builder()
             .token(key::token(None)?, WORKER.parse()?)
-            .policy(options.policy.for_manager(found.simulated_because.is_some()))
+            .policy(
+                options
+                    .policy
+                    .for_manager(found.simulated_because.is_some()),
+            )
             .witness(found.witness);
         // Only ever for the simulation that was chosen, never for what turns out to be one.
         if found.simulated_because.is_some() {

@@ -70,9 +70,11 @@ impl Signs {
 fn cards(devices: &Path) -> Option<usize> {
     let entries = std::fs::read_dir(devices).ok()?;
     let cards = entries.filter_map(Result::ok).filter(|entry| {
-        let says = |name: &str| std::fs::read_to_string(entry.path().join(name)).unwrap_or_default();
+        let says =
+            |name: &str| std::fs::read_to_string(entry.path().join(name)).unwrap_or_default();
         let class = says("class");
-        says("vendor").trim() == "0x10de" && (class.starts_with("0x03") || class.starts_with("0x12"))
+        says("vendor").trim() == "0x10de"
+            && (class.starts_with("0x03") || class.starts_with("0x12"))
     });
     Some(cards.count())
 }
@@ -109,10 +111,11 @@ fn no_library(signs: Signs) -> Vec<String> {
                 .to_owned(),
         ];
     }
-    let toolkit = "Start the container with the GPU: with the NVIDIA Container Toolkit on its host, \
+    let toolkit =
+        "Start the container with the GPU: with the NVIDIA Container Toolkit on its host, \
                    `--gpus all` (Docker, Podman) or a resource nvidia.com/gpu (Kubernetes), and \
                    NVIDIA_DRIVER_CAPABILITIES=compute,utility."
-        .to_owned();
+            .to_owned();
     let driver = "Install NVIDIA's driver, R525 or later, from the distribution's packages or \
                   https://www.nvidia.com/drivers, and load it: modprobe nvidia nvidia_uvm."
         .to_owned();
@@ -147,12 +150,14 @@ fn not_offered(signs: Signs) -> Vec<String> {
     let mut remedies = Vec::new();
     if signs.cards_on_bus == Some(0) {
         remedies.push(
-            "No NVIDIA card is on the PCI bus: the card isn't there, or isn't passed in.".to_owned(),
+            "No NVIDIA card is on the PCI bus: the card isn't there, or isn't passed in."
+                .to_owned(),
         );
     }
     if !signs.device_file && !signs.windows_subsystem {
         remedies.push(if signs.container {
-            "There is no /dev/nvidiactl: start the container with the GPU (`--gpus all`).".to_owned()
+            "There is no /dev/nvidiactl: start the container with the GPU (`--gpus all`)."
+                .to_owned()
         } else {
             "There is no /dev/nvidiactl: load the kernel module (modprobe nvidia nvidia_uvm; \
              nvidia-modprobe -u -c 0 makes the files)."

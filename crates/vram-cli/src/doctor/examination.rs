@@ -71,7 +71,9 @@ impl Examination {
             .map(|seen| Device::judge(seen, &policy, options, &host))
             .collect();
         let profile = policy.profile();
-        let verdicts = devices.iter().filter_map(|device| device.verdicts.of(profile));
+        let verdicts = devices
+            .iter()
+            .filter_map(|device| device.verdicts.of(profile));
         Self {
             profile,
             changed: options.changed(profile),

@@ -29,15 +29,38 @@ struct Explained<'a> {
     meaning: &'a str,
     remedy: &'a str,
     source: &'a vram_policy::Source,
-    /// How it counts in each profile when it does not pass.
-    enforcement: BTreeMap<String, Enforcement>,
+    /// How it counts in each profile.
+    enforcement: BTreeMap<String, Counts>,
+}
+
+/// How a check counts that does not pass.
+#[derive(Serialize)]
+struct Counts {
+    /// When something else was observed than was wanted.
+    failing: Enforcement,
+    /// When it could not be observed.
+    unknown: Enforcement,
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { failing, unknown } = self;
+        if failing == unknown {
+            return write!(f, "{failing}");
+        }
+        write!(f, "{failing}, unknown: {unknown}")
+    }
 }
 
 pub(super) fn run(id: CheckId, format: Format) -> anyhow::Result<Exit> {
     let finding = unobserved(id).with_context(|| format!("{id} judges no subject"))?;
     let enforcement = Profile::ALL.iter().map(|profile| {
         let policy = Policy::new(*profile);
-        (profile.to_string(), policy.enforcement(id))
+        let counts = Counts {
+            failing: policy.enforcement(id),
+            unknown: policy.enforcement_when_unknown(id),
+        };
+        (profile.to_string(), counts)
     });
     if format.json {
         let check = Explained {
@@ -54,9 +77,9 @@ pub(super) fn run(id: CheckId, format: Format) -> anyhow::Result<Exit> {
         Output::default().json(&document)?;
     } else {
         let counts: Vec<_> = enforcement
-            .map(|(profile, enforcement)| format!("{profile}: {enforcement}"))
+            .map(|(profile, counts)| format!("{profile}: {counts}"))
             .collect();
-        Output::default().text(&text(&finding, &counts.join(", ")))?;
+        Output::default().text(&text(&finding, &counts.join("; ")))?;
     }
     Ok(Exit::Good)
 }
@@ -97,9 +120,9 @@ mod tests {
     #[test]
     fn every_check_can_be_explained() {
         for id in CheckId::ALL {
-            let finding = unobserved(id).unwrap();
+            let finding = unobserved(*id).unwrap();
 
-            assert_eq!(finding.id, id);
+            assert_eq!(finding.id, *id);
             let text = text(&finding, "strict: refuse");
             assert!(text.contains("Means") && text.contains("Fix"), "{text}");
         }

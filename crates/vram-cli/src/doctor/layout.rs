@@ -1,5 +1,6 @@
 //! Lines of a report: cut, or wrapped and indented.
 
+use crate::output::FAINT;
 use crate::shown::shown;
 
 /// The text in lines of at most `width` characters, broken between words where that is possible.
@@ -53,10 +54,9 @@ pub(super) fn labelled(text: &mut String, indent: usize, label: &str, value: &st
     let margin = indent.saturating_add(LABEL_WIDTH);
     let mut label = label;
     for line in wrap(&shown(value), width.saturating_sub(margin)) {
-        text.push_str(&" ".repeat(indent));
-        text.push_str(&padded(label, LABEL_WIDTH));
-        text.push_str(&line);
-        text.push('\n');
+        let blanks = " ".repeat(LABEL_WIDTH.saturating_sub(length(label)));
+        let margin = " ".repeat(indent);
+        text.push_str(&format!("{margin}{FAINT}{label}{FAINT:#}{blanks}{line}\n"));
         label = "";
     }
 }
@@ -77,7 +77,10 @@ mod tests {
 
     #[test]
     fn a_word_longer_than_a_line_is_broken_and_nothing_of_it_is_lost() {
-        assert_eq!(wrap("a /very/long/path b", 6), ["a", "/very/", "long/p", "ath b"]);
+        assert_eq!(
+            wrap("a /very/long/path b", 6),
+            ["a", "/very/", "long/p", "ath b"]
+        );
     }
 
     #[test]
@@ -97,6 +100,7 @@ mod tests {
 
         labelled(&mut text, 2, "fix", "turn it off", 18);
 
-        assert_eq!(text, "  fix     turn it\n          off\n");
+        let plain = anstream::adapter::strip_str(&text).to_string();
+        assert_eq!(plain, "  fix     turn it\n          off\n");
     }
 }

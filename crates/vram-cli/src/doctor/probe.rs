@@ -24,10 +24,11 @@ pub(super) fn examine(
     let (seen, absence) = match &subject.platform {
         Err(error) => (Vec::new(), Some(Absence::of(error))),
         Ok(platform) => {
-            let seen = chosen(platform, only)?
+            let devices = chosen(platform, only)?;
+            let seen: Vec<_> = devices
                 .iter()
-                .map(|properties| see(subject, platform, properties, display));
-            let seen: Vec<_> = seen.collect();
+                .map(|properties| see(subject, platform, properties, display))
+                .collect();
             let absence = seen.is_empty().then(Absence::of_devices);
             (seen, absence)
         }

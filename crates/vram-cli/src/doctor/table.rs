@@ -169,7 +169,10 @@ impl Page {
     }
 
     fn findings(&mut self, report: &Report) {
-        report.findings().iter().for_each(|finding| self.finding(finding));
+        report
+            .findings()
+            .iter()
+            .for_each(|finding| self.finding(finding));
     }
 
     fn finding(&mut self, finding: &Finding) {
@@ -181,10 +184,22 @@ impl Page {
             });
         let observed = format!("{}{changed}", shown(&finding.observed));
         let good = matches!(effect, Effect::Good | Effect::None);
-        self.line(effect, word(finding.status), finding.id.as_str(), &observed, good);
+        self.line(
+            effect,
+            word(finding.status),
+            finding.id.as_str(),
+            &observed,
+            good,
+        );
         if !good {
             let indent = STATUS_WIDTH;
-            labelled(&mut self.text, indent, "want", &finding.expected, self.width);
+            labelled(
+                &mut self.text,
+                indent,
+                "want",
+                &finding.expected,
+                self.width,
+            );
             labelled(&mut self.text, indent, "fix", &finding.remedy, self.width);
         }
     }
@@ -205,7 +220,7 @@ impl Page {
             padded(id, self.ids)
         );
         for line in lines {
-            self.text.push_str(&format!("{first}  {line}").trim_end());
+            self.text.push_str(format!("{first}  {line}").trim_end());
             self.text.push('\n');
             first = " ".repeat(margin.saturating_sub(2));
         }
@@ -275,7 +290,11 @@ impl Page {
         let names = widest.min(room);
         let mut head = " ".repeat(names.saturating_add(2));
         for profile in Profile::ALL {
-            let mark = if profile == examination.profile { "*" } else { "" };
+            let mark = if *profile == examination.profile {
+                "*"
+            } else {
+                ""
+            };
             head.push_str(&padded(&format!("{profile}{mark}"), COLUMN));
         }
         self.text.push_str(head.trim_end());
@@ -283,7 +302,7 @@ impl Page {
         for (device, title) in examination.devices.iter().zip(&titles) {
             let mut line = format!("{}  ", padded(&cut(title, names), names));
             for profile in Profile::ALL {
-                let Some(verdict) = device.verdicts.of(profile) else {
+                let Some(verdict) = device.verdicts.of(*profile) else {
                     continue;
                 };
                 let effect = Effect::of_verdict(verdict);

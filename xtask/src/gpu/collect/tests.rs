@@ -254,7 +254,11 @@ fn a_run_without_a_doctors_report_says_so() {
 #[test]
 fn a_doctors_report_of_another_form_or_of_a_simulation_is_refused() {
     let newer = refusal("doctor.json", "vram-doctor/1", "vram-doctor/9");
-    let simulated = refusal("doctor.json", r#""simulated": false"#, r#""simulated": true"#);
+    let simulated = refusal(
+        "doctor.json",
+        r#""simulated": false"#,
+        r#""simulated": true"#,
+    );
 
     assert!(newer.contains("vram-doctor/9"), "{newer}");
     assert!(simulated.contains("a simulated device"), "{simulated}");
