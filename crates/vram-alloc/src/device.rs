@@ -9,7 +9,7 @@ use crate::Result;
 use crate::context::Context;
 use crate::memory::virtual_memory;
 use crate::platform::Platform;
-use crate::properties::{self, DeviceProperties};
+use crate::properties::DeviceProperties;
 use crate::size::Bytes;
 use crate::stream::Stream;
 
@@ -75,14 +75,8 @@ impl Device {
     pub fn observe(&self) -> Result<DeviceProperties> {
         // The driver describes a device whose context is gone as readily as any other.
         self.memory()?;
-        let context = self.context();
-        let platform = Platform::started(context.driver());
-        properties::query(
-            &platform,
-            self.inner.properties.index,
-            context.device(),
-            None,
-        )
+        let platform = Platform::started(self.context().driver());
+        platform.properties(self.inner.properties.index)
     }
 
     /// The device's memory now (`cuMemGetInfo`).

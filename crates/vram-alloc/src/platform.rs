@@ -141,7 +141,7 @@ impl Platform {
         Ok(device)
     }
 
-    fn properties(&self, index: usize) -> Result<DeviceProperties> {
+    pub(crate) fn properties(&self, index: usize) -> Result<DeviceProperties> {
         let device = self.handle(index)?;
         // Another device that can't be found must not keep this one from being described.
         let others = (0..self.count()?)

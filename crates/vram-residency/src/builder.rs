@@ -204,7 +204,10 @@ impl ManagerBuilder {
     ///
     /// As [`build`](Self::build).
     pub fn build_on(self, device: &Device) -> Result<Manager> {
-        if self.recheck_every.is_some_and(|interval| interval.is_zero()) {
+        if self
+            .recheck_every
+            .is_some_and(|interval| interval.is_zero())
+        {
             return Err(Error::Memory(vram_alloc::Error::BadSetting {
                 setting: "the interval of re-checks",
                 value: 0,
@@ -267,12 +270,19 @@ impl ManagerBuilder {
             }
         });
         let policy = if self.allocator.mechanism == Mechanism::Plain {
-            policy.with(CheckId::RegionNotExportable, Enforcement::Warn)
+            // WIP
+            CheckId::ALL
+                .iter()
+                .filter(|id| id.as_str() == "region.not-exportable")
+                .fold(policy, |policy, id| policy.with(*id, Enforcement::Warn))
         } else {
             policy
         };
         let witness = self.witness.clone();
-        Watch::new(policy, witness.unwrap_or_else(|| Arc::new(ThisMachine::new())))
+        Watch::new(
+            policy,
+            witness.unwrap_or_else(|| Arc::new(ThisMachine::new())),
+        )
     }
 
     /// Judges the device and the machine, and tells what is refused or warned of.

@@ -178,9 +178,5 @@ impl Told {
 
 /// Whether a finding is one that is tolerated and told.
 fn warns(finding: &Finding) -> bool {
-    match finding.status {
-        Status::Pass | Status::NotApplicable => false,
-        Status::Warn | Status::Unknown | Status::Fail => finding.enforcement == Enforcement::Warn,
-        _ => true,
-    }
+    !finding.is_clear() && finding.enforcement != Enforcement::Note
 }

@@ -1,6 +1,8 @@
 //! What was observed, in the policy's terms.
 
-use vram_alloc::{DeviceProperties, Freezing, FrozenRegion, MemoryKind, OpenRegion, RegionObservation};
+use vram_alloc::{
+    DeviceProperties, Freezing, FrozenRegion, MemoryKind, OpenRegion, RegionObservation,
+};
 use vram_policy::{Access, DeviceFacts, ManagementFacts, RegionFacts};
 
 /// What the driver says of a device and what the management library says of the same card, as the
@@ -14,15 +16,23 @@ pub fn device_facts(properties: &DeviceProperties, management: ManagementFacts) 
         integrated: properties.integrated,
         pageable_memory_access: properties.pageable_memory_access,
         pageable_memory_access_uses_host_page_tables: properties.uses_host_page_tables,
+        concurrent_managed_access: properties.concurrent_managed_access,
+        direct_managed_access_from_host: properties.direct_managed_access_from_host,
         managed_memory: properties.managed_memory,
         can_map_host_memory: properties.can_map_host_memory,
         virtual_memory_management: properties.virtual_memory_management,
         compute_capability: capability(properties.compute_capability),
         cuda_driver_version: u32::try_from(properties.driver_version).ok(),
+        tcc_driver: properties.tcc_driver,
         ecc_enabled: properties.ecc_enabled,
+        peers: properties.peers.as_deref().and_then(ordinals),
         management,
-        ..DeviceFacts::default()
     }
+}
+
+fn ordinals(positions: &[usize]) -> Option<Vec<u32>> {
+    let ordinals = positions.iter().map(|position| u32::try_from(*position));
+    ordinals.collect::<Result<_, _>>().ok()
 }
 
 fn capability((major, minor): (i32, i32)) -> Option<(u32, u32)> {

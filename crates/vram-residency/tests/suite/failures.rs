@@ -128,10 +128,7 @@ fn running_out_of_memory_is_retriable_and_the_next_seal_succeeds() {
             .seal(SealRequest::bytes(id("one"), &weights(5000)))
             .unwrap_err();
 
-        assert!(
-            matches!(error, Error::NoRoom(_)),
-            "{error:?}"
-        );
+        assert!(matches!(error, Error::NoRoom(_)), "{error:?}");
         assert!(error.is_retriable() && !error.is_fatal());
         assert_eq!(manager.capacity().unwrap().available, before.available);
         let shard = seal(&manager, "one", &weights(5000));
