@@ -200,7 +200,7 @@ fn tolerated(struck: Struck) -> Tolerated {
     }
     match struck.purpose {
         // Observations may be missing. The attributes of a device that may not are the minority.
-        Function::cuDeviceGetPCIBusId | Function::cuDeviceCanAccessPeer => Tolerated::Yes,
+        Function::cuDeviceGetPCIBusId => Tolerated::Yes,
         Function::cuDeviceGetAttribute => Tolerated::Perhaps,
         // The context can't be left: logged, counted, and no reason to stop, unless it is lost.
         Function::cuCtxPopCurrent_v2 if struck.is_sticky() => Tolerated::Perhaps,
@@ -401,6 +401,8 @@ fn the_sweep_reaches_every_function_that_the_crate_calls() {
         // Joining starts from a context that its caller made current: `devices` refuses its calls.
         Function::cuCtxGetCurrent,
         Function::cuCtxGetDevice,
+        // Asked where there is another device: `devices` refuses its calls.
+        Function::cuDeviceCanAccessPeer,
         // Called only once something has failed.
         Function::cuGetErrorName,
         Function::cuGetErrorString,
