@@ -79,6 +79,7 @@ mod policy;
 mod profile;
 mod refusal;
 mod report;
+pub mod residency;
 
 pub use crate::check_id::CheckId;
 pub use crate::facts::{

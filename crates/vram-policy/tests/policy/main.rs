@@ -6,4 +6,5 @@
 mod checks;
 mod golden;
 mod monotonic;
+mod residency;
 mod subjects;
