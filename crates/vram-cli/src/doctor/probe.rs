@@ -21,36 +21,33 @@ pub(super) fn examine(
     display.doing("the host", "ask");
     let host = subject.witness.host();
     display.doing("the driver", "ask");
-    let (seen, absence) = match &subject.platform {
+    let (devices, absence) = match &subject.platform {
         Err(error) => (Vec::new(), Some(Absence::of(error))),
-        Ok(platform) => {
-            let devices = chosen(platform, only)?;
-            let seen: Vec<_> = devices
-                .iter()
-                .map(|properties| see(subject, platform, properties, display))
-                .collect();
-            let absence = seen.is_empty().then(Absence::of_devices);
-            (seen, absence)
-        }
+        Ok(platform) => chosen(platform, only)?,
     };
-    Ok(Examination::new(policy, host, seen, absence))
+    let seen = devices
+        .iter()
+        .map(|properties| see(subject, properties, display));
+    Ok(Examination::new(policy, host, seen.collect(), absence))
 }
 
-/// The devices to examine.
-fn chosen(platform: &Platform, only: Option<usize>) -> anyhow::Result<Vec<DeviceProperties>> {
-    let Some(index) = only else {
-        return Ok(platform.devices()?);
-    };
-    // Opening says which devices there are, if it isn't one of them.
-    Ok(vec![platform.open(index)?.properties().clone()])
-}
-
-fn see(
-    subject: &Subject,
+/// The devices to examine, and why there are none.
+fn chosen(
     platform: &Platform,
-    properties: &DeviceProperties,
-    display: &Display,
-) -> Seen {
+    only: Option<usize>,
+) -> anyhow::Result<(Vec<DeviceProperties>, Option<Absence>)> {
+    if let Some(index) = only {
+        // Opening says which devices there are, if it isn't one of them.
+        return Ok((vec![platform.open(index)?.properties().clone()], None));
+    }
+    Ok(match platform.devices() {
+        Ok(devices) if devices.is_empty() => (devices, Some(Absence::of_devices())),
+        Ok(devices) => (devices, None),
+        Err(error) => (Vec::new(), Some(Absence::of(&error))),
+    })
+}
+
+fn see(subject: &Subject, properties: &DeviceProperties, display: &Display) -> Seen {
     let name = format!("device {}", properties.index);
     display.doing(&name, "ask");
     let management = subject.witness.management(&Card {
@@ -62,6 +59,6 @@ fn see(
     Seen {
         index: properties.index,
         facts,
-        residency: residency::measure(subject, platform, properties),
+        residency: residency::measure(subject, properties),
     }
 }

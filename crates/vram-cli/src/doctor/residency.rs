@@ -1,7 +1,7 @@
 //! Whether the device keeps what is sealed in its own memory: by measurement.
 
 use serde::Serialize;
-use vram_alloc::{DeviceProperties, Platform};
+use vram_alloc::DeviceProperties;
 
 use crate::device::Subject;
 
@@ -34,7 +34,6 @@ impl Residency {
 /// Seals scratch data on the device, measures where it lies, and wipes it.
 pub(super) fn measure(
     _subject: &Subject,
-    _platform: &Platform,
     _properties: &DeviceProperties,
 ) -> Option<Residency> {
     None
