@@ -36,15 +36,19 @@ fn chosen(
     platform: &Platform,
     only: Option<usize>,
 ) -> anyhow::Result<(Vec<DeviceProperties>, Option<Absence>)> {
+    let mut devices = match platform.devices() {
+        Ok(devices) if devices.is_empty() => return Ok((devices, Some(Absence::of_devices()))),
+        Ok(devices) => devices,
+        Err(error) => return Ok((Vec::new(), Some(Absence::of(&error)))),
+    };
     if let Some(index) = only {
-        // Opening says which devices there are, if it isn't one of them.
-        return Ok((vec![platform.open(index)?.properties().clone()], None));
+        devices.retain(|device| device.index == index);
+        if devices.is_empty() {
+            // Opening says which devices there are.
+            platform.open(index)?;
+        }
     }
-    Ok(match platform.devices() {
-        Ok(devices) if devices.is_empty() => (devices, Some(Absence::of_devices())),
-        Ok(devices) => (devices, None),
-        Err(error) => (Vec::new(), Some(Absence::of(&error))),
-    })
+    Ok((devices, None))
 }
 
 fn see(subject: &Subject, properties: &DeviceProperties, display: &Display) -> Seen {

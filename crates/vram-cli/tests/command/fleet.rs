@@ -1,0 +1,129 @@
+//! What `vram doctor` says of machines of many kinds, all of them simulated: each whole report, for people
+//! and for programs, is kept beside this file. `VRAM_BLESS=1` writes them anew.
+//!
+//! A golden report shows that something changed, not that it is right. So what must be said of each kind
+//! of hardware stands here by name.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::run::{Ran, run};
+
+const ACCEPTED: &str = "accepted";
+const WARNED: &str = "accepted-with-warnings";
+const UNDECIDED: &str = "undecided";
+const REFUSED: &str = "refused";
+
+/// A kind of machine, and what has to be said of it.
+struct Kind {
+    /// What `--simulated` takes.
+    name: &'static str,
+    /// The verdicts of strict, standard and development.
+    verdicts: [&'static str; 3],
+    /// Every check that stands in the way of strict, host and devices, in order.
+    in_the_way: &'static [&'static str],
+    /// What an operator must be shown, somewhere in the report.
+    shown: &'static [&'static str],
+}
+
+const FLEET: &[Kind] = &[];
+
+fn examine(kind: &Kind, arguments: &[&str]) -> Ran {
+    let simulated = format!("--simulated={}", kind.name);
+    run(["doctor", &simulated].iter().chain(arguments))
+}
+
+/// Compares text with the report kept, or keeps it.
+fn compare(name: &str, text: &str) {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/command/fleet");
+    let path = folder.join(name);
+    if std::env::var_os("VRAM_BLESS").is_some() {
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(&path, text).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(
+        kept, text,
+        "{name} differs; if that is meant, VRAM_BLESS=1 writes it anew"
+    );
+}
+
+/// The ids of a document's findings that stand in the way, host first, each once.
+fn in_the_way(document: &Value) -> Vec<String> {
+    let devices = document["devices"].as_array().unwrap().iter();
+    let reports = std::iter::once(&document["host"]).chain(devices);
+    let mut ids = Vec::new();
+    for finding in reports.flat_map(|subject| subject["report"]["findings"].as_array().unwrap()) {
+        let bad = finding["status"] == "fail" || finding["status"] == "unknown";
+        let id = finding["id"].as_str().unwrap().to_owned();
+        if bad && finding["enforcement"] == "refuse" && !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    ids
+}
+
+#[test]
+fn every_report_for_people_is_as_it_was_read_and_found_right() {
+    for kind in FLEET {
+        compare(&format!("{}.txt", kind.name), examine(kind, &[]).text());
+    }
+}
+
+#[test]
+fn every_report_for_programs_is_as_it_was_read_and_found_right() {
+    for kind in FLEET {
+        let mut document = examine(kind, &["--json"]).json();
+        document["seconds"] = Value::Null;
+        document["vram"] = Value::Null;
+
+        let text = serde_json::to_string_pretty(&document).unwrap() + "\n";
+
+        compare(&format!("{}.json", kind.name), &text);
+    }
+}
+
+#[test]
+fn each_profile_says_of_each_machine_what_its_hardware_deserves() {
+    for kind in FLEET {
+        let document = examine(kind, &["--json"]).json();
+        for (profile, verdict) in ["strict", "standard", "development"].iter().zip(kind.verdicts) {
+            // The worst over the devices.
+            let ran = examine(kind, &["--json", "--profile", profile]);
+
+            assert_eq!(ran.json()["verdict"], verdict, "{}, {profile}", kind.name);
+            let code = if [ACCEPTED, WARNED].contains(&verdict) { 0 } else { 4 };
+            assert_eq!(ran.code, code, "{}, {profile}", kind.name);
+        }
+        assert_eq!(in_the_way(&document), kind.in_the_way, "{}", kind.name);
+    }
+}
+
+#[test]
+fn each_report_shows_what_is_particular_to_its_machine() {
+    for kind in FLEET {
+        let ran = examine(kind, &[]);
+        // Lines are wrapped: what is looked for may be broken over two.
+        let words: Vec<_> = ran.text().split_whitespace().collect();
+        let text = words.join(" ");
+
+        for expected in kind.shown {
+            assert!(text.contains(expected), "{}: {expected} in {text}", kind.name);
+        }
+        assert!(text.contains("(simulated)"), "{}", kind.name);
+    }
+}
+
+#[test]
+fn every_simulated_machine_is_in_the_fleet() {
+    let ran = run(["doctor", "--simulated=none-of-them"]);
+
+    let (_, names) = ran.stderr.split_once("[possible values: ").unwrap();
+    let (names, _) = names.split_once(']').unwrap();
+    let mut names: Vec<_> = names.split(", ").collect();
+    names.sort_unstable();
+    let mut fleet: Vec<_> = FLEET.iter().map(|kind| kind.name).collect();
+    fleet.sort_unstable();
+    assert_eq!(names, fleet);
+}
