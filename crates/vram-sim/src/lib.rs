@@ -86,6 +86,7 @@ mod handle;
 mod inspect;
 mod launch;
 mod machine;
+mod management;
 mod module;
 mod physical;
 mod pointer;
@@ -102,5 +103,9 @@ pub use error::SimError;
 pub use faults::Call;
 pub use inspect::{AllocationView, Live};
 pub use machine::{Machine, MachineBuilder};
+pub use management::{
+    EccErrors, ManagedCardModel, ManagementFault, MigSliceModel, SimulatedManagement,
+    SimulatedProcess, SimulatedWitness,
+};
 pub use region::{AllocationKind, Protection};
 pub use stream::Execution;
