@@ -82,6 +82,7 @@ mod error_names;
 mod event;
 mod extents;
 mod faults;
+pub mod fleet;
 mod handle;
 mod inspect;
 mod launch;
