@@ -29,9 +29,9 @@ impl DeviceOptions {
     /// simulation.
     pub(crate) fn for_child(&self, simulated: bool) -> Vec<String> {
         let origin = if simulated {
-            let kind = self.origin.simulated.unwrap_or(Kind::H100);
+            let kind = self.origin.simulated.unwrap_or(Kind::Datacenter);
             let kind = kind.to_possible_value();
-            let name = kind.as_ref().map_or("h100", |kind| kind.get_name());
+            let name = kind.as_ref().map_or("datacenter", |kind| kind.get_name());
             format!("--simulated={name}")
         } else {
             "--gpu".to_owned()
@@ -58,23 +58,43 @@ pub(crate) struct OriginOptions {
         value_name = "KIND",
         num_args = 0..=1,
         require_equals = true,
-        default_missing_value = "h100",
+        default_missing_value = "datacenter",
         help_heading = "Device"
     )]
     simulated: Option<Kind>,
 }
 
-/// The kinds of device that can be simulated.
+/// The kinds of machine that can be simulated: all those of `vram_sim`'s fleet, by its names.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Kind {
-    /// A data-centre GPU with 80 GiB of its own memory.
-    H100,
-    /// A virtual GPU that can freeze memory in software only.
-    Vgpu,
-    /// A GPU without memory of its own, which the policy refuses.
+    /// A server with an H100 of its own.
+    #[value(alias = "h100")]
+    Datacenter,
+    /// A desktop with an RTX 4090, ECC off, a display on it.
+    Consumer,
+    /// A Jetson: the GPU has no memory of its own.
     Integrated,
-    /// A GPU that shares one coherent memory with the host.
+    /// A GH200: one coherent address space with the host.
     Coherent,
+    /// Windows' subsystem for Linux.
+    Wsl,
+    /// A seventh of an H100.
+    MigSlice,
+    /// A share of a T4 in a virtual machine, which freezes memory in software only.
+    #[value(alias = "vgpu")]
+    VgpuGuest,
+    /// A client of the Multi-Process Service.
+    MpsClient,
+    /// An H100 in a confidential virtual machine.
+    ConfidentialCompute,
+    /// An A100 whose memory fails.
+    Failing,
+    /// An L40S with three other processes on it.
+    Shared,
+    /// A V100 under a driver older than any supported one.
+    OldDriver,
+    /// A workstation with two unlike GPUs.
+    TwoUnlike,
 }
 
 /// A driver with its devices, who is asked about the machine around them, and why it is a simulation if
@@ -130,7 +150,7 @@ pub(crate) fn find(options: &OriginOptions) -> anyhow::Result<Found> {
             simulated_because: None,
         }),
         Err(error) if options.gpu || !has_no_gpu(&error) => Err(error.into()),
-        Err(error) => simulate(Kind::H100, error.to_string()),
+        Err(error) => simulate(Kind::Datacenter, error.to_string()),
     }
 }
 
@@ -166,33 +186,31 @@ mod simulation {
     use anyhow::Context as _;
     use vram_alloc::Platform;
     use vram_observe::Witness;
-    use vram_sim::{DeviceModel, Machine};
+    use vram_sim::fleet;
 
     use super::Kind;
 
     pub(super) fn start(kind: Kind) -> anyhow::Result<(Platform, Arc<dyn Witness>)> {
-        let model = match kind {
-            Kind::H100 => DeviceModel::h100(),
-            Kind::Vgpu => DeviceModel::without_vmm(),
-            Kind::Integrated => DeviceModel::integrated(),
-            Kind::Coherent => DeviceModel::coherent(),
+        let kind = match kind {
+            Kind::Datacenter => fleet::Kind::Datacenter,
+            Kind::Consumer => fleet::Kind::Consumer,
+            Kind::Integrated => fleet::Kind::Integrated,
+            Kind::Coherent => fleet::Kind::Coherent,
+            Kind::Wsl => fleet::Kind::Wsl,
+            Kind::MigSlice => fleet::Kind::MigSlice,
+            Kind::VgpuGuest => fleet::Kind::VgpuGuest,
+            Kind::MpsClient => fleet::Kind::MpsClient,
+            Kind::ConfidentialCompute => fleet::Kind::ConfidentialCompute,
+            Kind::Failing => fleet::Kind::Failing,
+            Kind::Shared => fleet::Kind::Shared,
+            Kind::OldDriver => fleet::Kind::OldDriver,
+            Kind::TwoUnlike => fleet::Kind::TwoUnlike,
         };
-        let machine = Machine::builder()
-            .device(model)
+        let member = kind
             .build()
-            .context("the simulated device did not start")?;
-        Ok((Platform::with_driver(machine.driver())?, Arc::new(Temp)))
-    }
-
-    #[derive(Debug)]
-    struct Temp;
-    impl Witness for Temp {
-        fn host(&self) -> vram_policy::HostFacts {
-            vram_policy::HostFacts::default()
-        }
-        fn management(&self, _: &vram_observe::Card<'_>) -> vram_policy::ManagementFacts {
-            vram_policy::ManagementFacts::default()
-        }
+            .context("the simulated machine did not start")?;
+        let platform = Platform::with_driver(member.machine.driver())?;
+        Ok((platform, member.witness))
     }
 }
 

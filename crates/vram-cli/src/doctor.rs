@@ -46,7 +46,7 @@ pub(crate) struct Options {
         value_name = "KIND",
         num_args = 0..=1,
         require_equals = true,
-        default_missing_value = "h100",
+        default_missing_value = "datacenter",
         help_heading = "Device"
     )]
     simulated: Option<Kind>,

@@ -32,9 +32,6 @@ impl Residency {
 }
 
 /// Seals scratch data on the device, measures where it lies, and wipes it.
-pub(super) fn measure(
-    _subject: &Subject,
-    _properties: &DeviceProperties,
-) -> Option<Residency> {
+pub(super) fn measure(_subject: &Subject, _properties: &DeviceProperties) -> Option<Residency> {
     None
 }

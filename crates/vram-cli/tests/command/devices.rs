@@ -8,8 +8,8 @@ fn a_device_is_listed_with_what_it_can_do() {
 
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     for expected in [
-        "Simulated H100 (simulated)",
-        "GPU-7672616d-2d73-696d-756c-617465642d30",
+        "Simulated H100 80GB HBM3 (simulated)",
+        "GPU-7672616d-2d73-696d-2d66-6c6565740001",
         "80.0 GiB",
         "free",
         "CUDA 13.0",

@@ -17,8 +17,8 @@ fn a_file_is_sealed_and_described() {
     let text = ran.text();
     for expected in [
         "Sealed    layers.safetensors",
-        "Simulated H100 (simulated)",
-        "GPU-7672616d-2d73-696d-756c-617465642d30",
+        "Simulated H100 80GB HBM3 (simulated)",
+        "GPU-7672616d-2d73-696d-2d66-6c6565740001",
         &format!("{} bytes", bytes.len()),
         &Digest::of(&bytes).to_string(),
         &VerityDigest::of(&bytes).to_string(),
