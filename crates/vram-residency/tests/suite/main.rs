@@ -11,13 +11,16 @@ mod crew;
 mod cust;
 #[cfg(feature = "drill")]
 mod drill;
+mod enforcement;
 mod failures;
 mod files;
 mod folders;
 mod hashing;
 mod policy;
+mod recheck;
 mod room;
 mod sealing;
 mod secrecy;
 mod support;
 mod verifying;
+mod witness;

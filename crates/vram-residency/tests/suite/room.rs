@@ -1,8 +1,10 @@
 //! Sizes and room: what is refused before a byte is read, and what just fits.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use crate::support::*;
+use crate::witness::{Told, process};
 use vram_alloc::Error as Memory;
 use vram_residency::{Error, SealRequest};
 
@@ -164,4 +166,126 @@ fn the_budget_covers_scratch_and_shards() {
         error.to_string().contains("of a budget of 20971520 bytes"),
         "{error}"
     );
+}
+
+/// Asks for so much room, for bytes that nobody may read.
+fn refused(manager: &vram_residency::Manager, size: u64) -> Error {
+    let mut never_read = Unreadable;
+    let request = SealRequest::reader(id("huge"), &mut never_read, size);
+    manager.seal(request).unwrap_err()
+}
+
+/// A card that others have filled but for 4 MiB beside the library's scratch.
+fn shared(witness: Told) -> (vram_sim::Machine, vram_residency::Manager) {
+    let machine = machine();
+    let builder = builder().witness(Arc::new(witness));
+    let manager = builder.build(&platform(&machine)).unwrap();
+    let available = manager.capacity().unwrap().available.0;
+    machine.set_other_use(0, available - (4 << 20)).unwrap();
+    (machine, manager)
+}
+
+#[test]
+fn who_holds_the_memory_is_named_with_those_that_hold_most_first() {
+    let witness = Told::sound().with(|_, management| {
+        management.processes = Some(vec![
+            process(11, Some("small"), Some(1 << 20)),
+            process(12, Some("gre\u{1b}[31medy\n"), Some(30 << 20)),
+            process(13, None, None),
+        ]);
+    });
+    let (_machine, manager) = shared(witness);
+
+    let error = refused(&manager, 10 << 20);
+
+    let Error::NoRoom(room) = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!((room.needed.0, room.available.0), (10 << 20, 4 << 20));
+    assert_eq!((room.budget, room.over_budget), (None, false));
+    assert_eq!(room.total.unwrap().0, DEVICE);
+    assert_eq!(room.used.unwrap().0, 0);
+    let holders = room.holders.as_deref().unwrap();
+    let pids: Vec<_> = holders.iter().map(|holder| holder.pid).collect();
+    assert_eq!(pids, [13, 12, 11], "unknown first: it may be the most");
+    let text = error.to_string();
+    for part in [
+        "10485760",
+        "4194304",
+        "small (pid 11): 1048576",
+        "a process (pid 13): an unknown number",
+        r"gre\u{1b}[31medy\n (pid 12)",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(!text.contains('\u{1b}') && !text.contains('\n'), "{text}");
+    assert!(error.is_retriable() && !error.is_fatal() && !error.is_policy_refusal());
+    assert_eq!(manager.stop_reason(), None);
+    assert!(seal_fits(&manager));
+}
+
+#[test]
+fn that_nobody_knows_who_holds_the_memory_is_said() {
+    let witness = Told::sound().with(|_, management| {
+        *management = vram_policy::ManagementFacts {
+            unavailable: Some("the library is not there".to_owned()),
+            ..Default::default()
+        };
+    });
+    let (_machine, manager) = shared(witness);
+
+    let error = refused(&manager, 10 << 20);
+
+    let Error::NoRoom(room) = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(room.holders, None);
+    let text = error.to_string();
+    assert!(
+        text.contains("could not be observed: the library is not there"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_budget_that_stands_in_the_way_is_said_to() {
+    let machine = machine();
+    let manager = builder()
+        .budget(24 << 20)
+        .build(&platform(&machine))
+        .unwrap();
+    let _shard = seal(&manager, "one", &weights(4 << 20));
+
+    let error = refused(&manager, 6 << 20);
+
+    let Error::NoRoom(room) = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!((room.needed.0, room.available.0), (6 << 20, 4 << 20));
+    assert_eq!((room.budget.unwrap().0, room.over_budget), (24 << 20, true));
+    assert_eq!(room.used.unwrap().0, 4 << 20);
+    assert!(error.to_string().ends_with("raise the budget"), "{error}");
+}
+
+#[test]
+fn a_folder_that_cannot_fit_says_what_all_of_it_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, size) in [("a.gguf", 3 << 20), ("b.gguf", 30 << 20)] {
+        // Not models at all: reading one would say so.
+        let file = std::fs::File::create(folder.path().join(name)).unwrap();
+        file.set_len(size).unwrap();
+    }
+    let witness = Told::sound().with(|_, management| {
+        management.processes = Some(vec![process(12, Some("trainer"), Some(40 << 20))]);
+    });
+    let (_machine, manager) = shared(witness);
+    let set = vram_residency::ModelFolder::open(folder.path()).unwrap();
+
+    let error = manager.seal_folder(&set, None).unwrap_err();
+
+    let Error::NoRoom(room) = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!((room.needed.0, room.available.0), (34 << 20, 4 << 20));
+    assert!(error.to_string().contains("trainer (pid 12)"), "{error}");
 }
