@@ -61,7 +61,6 @@ impl Context {
     }
 
     /// The handle as a number, as the driver's pointer attributes have it.
-    #[cfg(feature = "cust")]
     pub(crate) fn to_number(&self) -> u64 {
         u64::try_from(self.raw.addr()).unwrap_or(u64::MAX)
     }

@@ -67,10 +67,12 @@ use bytemuck::AnyBitPattern;
 use cust::memory::{DeviceBuffer, DeviceCopy, DevicePointer, DeviceSlice};
 use vram_sys::CUdeviceptr;
 
+use crate::external::ExternalRegion;
+use crate::foreign::{Extent, Foreign};
 use crate::region::{DeviceAddress, FrozenRegion};
 use crate::size::{self, Bytes};
 use crate::span::Span;
-use crate::{Device, Error, Result, observation};
+use crate::{Device, Error, Result};
 
 /// What weights may be viewed as: a type that cust copies to devices and that any bytes are a value of.
 ///
@@ -181,9 +183,7 @@ fn elements<T>(operation: &'static str, len: u64) -> Result<usize> {
 /// Dropping it waits for the device: the work that reads the buffer may still be queued, and cust may
 /// free the buffer once it isn't borrowed any more.
 pub struct AdoptedBuffer<'buffer> {
-    device: Device,
-    address: CUdeviceptr,
-    len: u64,
+    region: ExternalRegion,
     buffer: PhantomData<&'buffer ()>,
 }
 
@@ -226,18 +226,12 @@ impl Device {
             size::from_usize(slice.len())
                 .checked_mul(element)
                 .ok_or(Error::ForeignMemory {
-                    why: "it is longer than any memory",
+                    why: Foreign::TooLong,
                 })?;
-        if len == 0 {
-            return Err(Error::ZeroSize);
-        }
-        let ordinal = self.properties().index;
-        observation::require_ours(self.context(), ordinal, address, len)?;
-        self.synchronize()?;
+        // SAFETY: the memory isn't freed while the result lives, by this function's contract.
+        let region = unsafe { ExternalRegion::adopt(self, address, len, Extent::Within) }?;
         Ok(AdoptedBuffer {
-            device: self.clone(),
-            address,
-            len,
+            region,
             buffer: PhantomData,
         })
     }
@@ -251,13 +245,13 @@ impl AdoptedBuffer<'_> {
         reason = "a buffer of 0 bytes isn't adopted"
     )]
     pub const fn len(&self) -> u64 {
-        self.len
+        self.region.len()
     }
 
     /// The device that it is on.
     #[must_use]
     pub const fn device(&self) -> &Device {
-        &self.device
+        self.region.device()
     }
 
     /// A range of the buffer, in bytes, to be read by the device.
@@ -266,35 +260,15 @@ impl AdoptedBuffer<'_> {
     ///
     /// [`Error::OutOfBounds`] for a range that leaves the buffer.
     pub fn span(&self, offset: u64, len: u64) -> Result<Span<'_>> {
-        let operation = "a view";
-        size::check_range(operation, offset, len, self.len)?;
-        let address = self.address.checked_add(offset).ok_or(Error::OutOfBounds {
-            operation,
-            offset,
-            len,
-            size: self.len,
-        })?;
-        Ok(Span::over(self.device.context(), address, len))
-    }
-}
-
-impl Drop for AdoptedBuffer<'_> {
-    fn drop(&mut self) {
-        let device = &self.device;
-        let idle = device.synchronize().or_else(|_| device.synchronize());
-        if let Err(error) = idle {
-            device
-                .context()
-                .release_failed("a buffer of cust's that may still be read", &error);
-        }
+        self.region.span(offset, len)
     }
 }
 
 impl fmt::Debug for AdoptedBuffer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AdoptedBuffer")
-            .field("len", &Bytes(self.len))
-            .field("device", &self.device)
+            .field("len", &Bytes(self.len()))
+            .field("device", self.device())
             .finish_non_exhaustive()
     }
 }

@@ -2,6 +2,7 @@
 
 use vram_sys::{Function, LoadError};
 
+use crate::foreign::Foreign;
 use crate::size::Bytes;
 
 /// The result of this crate's operations.
@@ -135,10 +136,12 @@ pub enum Error {
         element: u64,
     },
     /// Memory that somebody else allocated, and that can't be used through this device.
-    #[error("the memory can't be adopted: {why}. Allocate it in the context that this device uses")]
+    #[error(
+        "the memory can't be adopted: {why}. Adopt memory that was allocated in the context that this device uses"
+    )]
     ForeignMemory {
-        /// What the driver says of it.
-        why: &'static str,
+        /// What is wrong with it.
+        why: Foreign,
     },
     /// The driver did not confirm that a region is read-only.
     #[error(

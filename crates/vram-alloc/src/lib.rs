@@ -12,8 +12,9 @@
 //! | the way from the host, and back | [`StagingRing`], [`Readback`] |
 //! | hashing on the device | [`Kernels`], [`RowTables`], [`Span`], [`SpanMut`], [`Stream`], [`Event`] |
 //! | what the driver says of a region | [`RegionObservation`] |
+//! | memory that somebody else allocated | [`ExternalRegion`], [`Device::adopt`], [`Foreign`] |
 //! | kernels and buffers of the crate `cust` | the module `cust`, with the feature of that name |
-//! | a device's limits, and how they are timed | [`Probes`], [`PinnedBuffer`], [`Stopwatch`] |
+//! | a device's limits, and how they are timed | [`Probes`], [`PinnedBuffer`], [`MappedBuffer`], [`Stopwatch`] |
 //!
 //! ```
 //! use vram_alloc::{Allocator, AllocatorConfig, Freezing, Platform};
@@ -59,14 +60,18 @@ mod device;
 #[cfg(feature = "drill")]
 mod drill;
 mod error;
+mod external;
 mod failure;
+mod foreign;
 mod kernels;
+mod mapped;
 mod memory;
 mod observation;
 mod pinned;
 mod platform;
 mod probe;
 mod properties;
+mod readable;
 mod readback;
 mod region;
 mod rows;
@@ -80,13 +85,17 @@ mod stream;
 pub use allocator::{Allocator, AllocatorConfig, Capacity, Mechanism};
 pub use device::{Device, DeviceMemory, PinnedHost};
 pub use error::{Error, Result};
+pub use external::ExternalRegion;
+pub use foreign::Foreign;
 pub use kernels::{HashStart, Kernels, message_row};
+pub use mapped::MappedBuffer;
 pub use memory::Freezing;
 pub use observation::{MemoryKind, RegionObservation};
 pub use pinned::PinnedBuffer;
 pub use platform::Platform;
 pub use probe::{Probes, ReadSum};
 pub use properties::DeviceProperties;
+pub use readable::Readable;
 pub use readback::Readback;
 pub use region::{DeviceAddress, FrozenRegion, OpenRegion};
 pub use rows::RowTables;

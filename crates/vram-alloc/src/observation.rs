@@ -5,8 +5,9 @@ use core::ffi::c_void;
 use serde::Serialize;
 use vram_sys::{CUdeviceptr, CUmemorytype, CUpointer_attribute, CUresult, Function};
 
+use crate::Result;
 use crate::context::{Context, Entered};
-use crate::{Result, memory::Memory};
+use crate::memory::{Memory, virtual_memory};
 
 /// A region as the driver sees it (`cuPointerGetAttribute`, `cuMemGetAccess`).
 ///
@@ -68,19 +69,37 @@ const ASKED: [CUpointer_attribute; 8] = [
 /// then says that it is of no kind of memory and in no range. Where that call is refused, each attribute
 /// is asked for on its own.
 pub(crate) fn observe(context: &Context, memory: &Memory) -> Result<RegionObservation> {
+    observe_at(context, memory.address(), |entered| match memory {
+        Memory::Virtual(memory) => memory.access_in(entered).ok(),
+        Memory::Plain(memory) => access_flags(entered, memory.address()),
+    })
+}
+
+/// The same of memory that somebody else allocated, in whichever way.
+pub(crate) fn observe_foreign(
+    context: &Context,
+    address: CUdeviceptr,
+) -> Result<RegionObservation> {
+    observe_at(context, address, |entered| {
+        let mapped = virtual_memory::access_at(context, entered, address);
+        mapped.ok().or_else(|| access_flags(entered, address))
+    })
+}
+
+fn access_flags(entered: &Entered<'_>, address: CUdeviceptr) -> Option<u64> {
+    let attribute = CUpointer_attribute::CU_POINTER_ATTRIBUTE_ACCESS_FLAGS;
+    number::<u32>(entered, attribute, address).map(u64::from)
+}
+
+fn observe_at(
+    context: &Context,
+    address: CUdeviceptr,
+    access: impl FnOnce(&Entered<'_>) -> Option<u64>,
+) -> Result<RegionObservation> {
     let entered = context.enter()?;
-    let address = memory.address();
     let [kind, device, managed, host, start, size, ipc, handles] =
         all(&entered, address).unwrap_or_else(|| one_by_one(&entered, address));
-    let access = match memory {
-        Memory::Virtual(memory) => memory.access_in(&entered).ok(),
-        Memory::Plain(_) => number::<u32>(
-            &entered,
-            CUpointer_attribute::CU_POINTER_ATTRIBUTE_ACCESS_FLAGS,
-            address,
-        )
-        .map(u64::from),
-    };
+    let access = access(&entered);
     let observed = RegionObservation {
         memory_type: kind.map(narrow).and_then(memory_kind),
         device_ordinal: device.map(|device| narrow(device).cast_signed()),
@@ -142,69 +161,6 @@ const fn narrow(word: u64) -> u32 {
     u32::from_ne_bytes([a, b, c, d])
 }
 
-/// Refuses a range unless the driver says that it is memory of this context's device, whole, in one
-/// allocation.
-#[cfg(feature = "cust")]
-pub(crate) fn require_ours(
-    context: &Context,
-    ordinal: usize,
-    address: CUdeviceptr,
-    len: u64,
-) -> Result<()> {
-    let entered = context.enter()?;
-    let foreign = foreign(&entered, context, ordinal, address, len);
-    drop(entered);
-    if context.is_lost() {
-        context.enter().map(drop)?;
-    }
-    foreign.map_or(Ok(()), |why| Err(crate::Error::ForeignMemory { why }))
-}
-
-/// What keeps a range from being the context's, if anything does.
-#[cfg(feature = "cust")]
-fn foreign(
-    entered: &Entered<'_>,
-    context: &Context,
-    ordinal: usize,
-    address: CUdeviceptr,
-    len: u64,
-) -> Option<&'static str> {
-    let wide = |attribute| number::<u64>(entered, attribute, address);
-    let Some(kind) = number::<u32>(
-        entered,
-        CUpointer_attribute::CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
-        address,
-    ) else {
-        return Some("the driver doesn't know it");
-    };
-    if CUmemorytype(kind) != CUmemorytype::CU_MEMORYTYPE_DEVICE {
-        return Some("it is not device memory");
-    }
-    let found = number::<i32>(
-        entered,
-        CUpointer_attribute::CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL,
-        address,
-    );
-    if found.and_then(|found| usize::try_from(found).ok()) != Some(ordinal) {
-        return Some("it is another device's");
-    }
-    // Mapped memory and memory of a pool belong to no context: the driver then answers with null.
-    match wide(CUpointer_attribute::CU_POINTER_ATTRIBUTE_CONTEXT) {
-        Some(owner) if owner == 0 || owner == context.to_number() => {}
-        Some(_) => return Some("it is another context's"),
-        None => return Some("the driver doesn't say whose it is"),
-    }
-    let start = wide(CUpointer_attribute::CU_POINTER_ATTRIBUTE_RANGE_START_ADDR);
-    let size = wide(CUpointer_attribute::CU_POINTER_ATTRIBUTE_RANGE_SIZE);
-    let room = start
-        .and_then(|start| address.checked_sub(start))
-        .and_then(|before| size?.checked_sub(before));
-    if room.is_none_or(|room| room < len) {
-        return Some("it ends before the buffer does");
-    }
-    None
-}
-
 /// An allocation's identity, never reused in a process (`CU_POINTER_ATTRIBUTE_BUFFER_ID`).
 pub(crate) fn buffer_id(entered: &Entered<'_>, address: CUdeviceptr) -> Option<u64> {
     number(
@@ -226,7 +182,7 @@ const fn memory_kind(value: u32) -> Option<MemoryKind> {
 
 /// Whether the driver has a host pointer for an address: for memory without one it answers
 /// `CUDA_ERROR_INVALID_VALUE`, which is the answer hoped for.
-fn host_pointer(entered: &Entered<'_>, address: CUdeviceptr) -> Option<bool> {
+pub(crate) fn host_pointer(entered: &Entered<'_>, address: CUdeviceptr) -> Option<bool> {
     let mut pointer: *mut c_void = core::ptr::null_mut();
     // SAFETY: for this attribute the driver writes one pointer.
     let result = unsafe {
@@ -247,14 +203,14 @@ fn host_pointer(entered: &Entered<'_>, address: CUdeviceptr) -> Option<bool> {
 }
 
 /// Numbers that an attribute's answer is written to.
-trait Answer: Copy + Default {}
+pub(crate) trait Answer: Copy + Default {}
 impl Answer for u32 {}
 impl Answer for i32 {}
 impl Answer for u64 {}
 
 /// The attribute's value, where the driver has one. `T` is as wide as the attribute's type in the
 /// documentation of `cuPointerGetAttribute`; every answer has room for 8 bytes all the same.
-fn number<T: Answer>(
+pub(crate) fn number<T: Answer>(
     entered: &Entered<'_>,
     attribute: CUpointer_attribute,
     address: CUdeviceptr,

@@ -26,11 +26,23 @@ unsafe impl Send for PinnedMemory {}
 unsafe impl Sync for PinnedMemory {}
 
 impl PinnedMemory {
+    /// Memory that only copies reach: it isn't mapped into the device's addresses.
     pub(crate) fn new(context: Arc<Context>, len: usize) -> Result<Self> {
+        Self::with_flags(context, len, 0)
+    }
+
+    /// Memory that kernels reach too.
+    pub(crate) fn mapped(context: Arc<Context>, len: usize) -> Result<Self> {
+        /// `CU_MEMHOSTALLOC_DEVICEMAP`.
+        const DEVICE_MAP: u32 = 2;
+        Self::with_flags(context, len, DEVICE_MAP)
+    }
+
+    fn with_flags(context: Arc<Context>, len: usize, flags: u32) -> Result<Self> {
         let mut raw: *mut c_void = core::ptr::null_mut();
         let entered = context.enter()?;
-        // SAFETY: the driver writes one pointer. No flags: not mapped into the device's addresses.
-        let result = unsafe { (entered.table().cuMemHostAlloc)(&raw mut raw, len, 0) };
+        // SAFETY: the driver writes one pointer.
+        let result = unsafe { (entered.table().cuMemHostAlloc)(&raw mut raw, len, flags) };
         entered.check(Function::cuMemHostAlloc, result, "pinning host memory")?;
         drop(entered);
         let start = NonNull::new(raw.cast::<u8>()).ok_or_else(|| Error::Driver {

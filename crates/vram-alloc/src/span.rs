@@ -103,6 +103,32 @@ impl SpanMut<'_> {
             unsafe { (entered.table().cuMemsetD8Async)(self.address, byte, len, stream.raw()) };
         entered.check(Function::cuMemsetD8Async, result, "filling memory")
     }
+
+    /// Copies all of another range of the same device here, in the stream's order
+    /// (`cuMemcpyDtoDAsync`). Not a byte goes through the host.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfBounds`](crate::Error::OutOfBounds) for a range that is longer;
+    /// [`Error::WrongDevice`](crate::Error::WrongDevice) for a stream or a range of another device;
+    /// [`Error::Driver`](crate::Error::Driver), [`Error::DeviceLost`](crate::Error::DeviceLost).
+    pub fn copy_from(&mut self, stream: &Stream, from: Span<'_>) -> Result<()> {
+        let operation = "a copy on the device";
+        stream.same_context(self.context(), operation)?;
+        stream.same_context(from.context(), operation)?;
+        size::check_range(operation, 0, from.len(), self.len)?;
+        if from.len() == 0 {
+            return Ok(());
+        }
+        let len = size::to_usize(operation, from.len())?;
+        let entered = stream.context().enter()?;
+        // SAFETY: both ranges were checked and are the context's; this one is of a writable region that this value
+        // borrows alone. What owns them waits for the device before it lets go.
+        let result = unsafe {
+            (entered.table().cuMemcpyDtoDAsync_v2)(self.address, from.address(), len, stream.raw())
+        };
+        entered.check(Function::cuMemcpyDtoDAsync_v2, result, operation)
+    }
 }
 
 impl fmt::Debug for SpanMut<'_> {

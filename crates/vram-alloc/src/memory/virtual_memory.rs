@@ -28,6 +28,21 @@ fn location(device: CUdevice) -> CUmemLocation {
     }
 }
 
+/// What the context's device may do with mapped pages at an address (`cuMemGetAccess`).
+pub(crate) fn access_at(
+    context: &Context,
+    entered: &Entered<'_>,
+    address: CUdeviceptr,
+) -> Result<u64> {
+    let location = location(context.device());
+    let mut flags = 0;
+    // SAFETY: the driver reads one location and writes one number; an address that it doesn't know is refused.
+    let result =
+        unsafe { (entered.table().cuMemGetAccess)(&raw mut flags, &raw const location, address) };
+    entered.check(Function::cuMemGetAccess, result, "reading access rights")?;
+    Ok(flags)
+}
+
 /// Pages mapped at a range of addresses. Both are given back when it is dropped.
 pub(crate) struct VirtualMemory {
     range: AddressRange,
@@ -86,14 +101,7 @@ impl VirtualMemory {
 
     /// The same, where the context is entered already.
     pub(crate) fn access_in(&self, entered: &Entered<'_>) -> Result<u64> {
-        let location = location(self.range.context.device());
-        let mut flags = 0;
-        // SAFETY: the driver reads one location and writes one number.
-        let result = unsafe {
-            (entered.table().cuMemGetAccess)(&raw mut flags, &raw const location, self.range.start)
-        };
-        entered.check(Function::cuMemGetAccess, result, "reading access rights")?;
-        Ok(flags)
+        access_at(&self.range.context, entered, self.range.start)
     }
 
     pub(crate) const fn address(&self) -> CUdeviceptr {

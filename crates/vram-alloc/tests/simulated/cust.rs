@@ -221,10 +221,10 @@ fn what_the_driver_says_of_memory_decides() {
             .unwrap();
     });
     require_refusal("doesn't say whose", &|rig| {
-        // The third question is whose it is.
+        // The fifth question is whose it is.
         let refused = CUresult::CUDA_ERROR_INVALID_VALUE;
         rig.machine
-            .fail_nth(Function::cuPointerGetAttribute, 3, refused);
+            .fail_nth(Function::cuPointerGetAttribute, 5, refused);
     });
 }
 

@@ -12,6 +12,7 @@ mod capacity;
 #[cfg(feature = "cust")]
 mod cust;
 mod devices;
+mod external;
 mod freezing;
 mod kernels;
 mod loss;

@@ -1,5 +1,6 @@
 //! The driver's table used directly: what a program can do to a region behind the library's back.
 
+use std::ffi::c_void;
 use std::sync::Arc;
 use std::{ptr, slice};
 
@@ -55,6 +56,64 @@ impl Raw {
         popped == CUresult::CUDA_SUCCESS
             && first == self.context
             && empty == CUresult::CUDA_ERROR_INVALID_CONTEXT
+    }
+
+    /// Allocates plain device memory.
+    pub(crate) fn take(&self, len: usize) -> u64 {
+        let mut address = 0;
+        let taken = call!(self, cuMemAlloc_v2(&raw mut address, len));
+        assert_eq!(taken, CUresult::CUDA_SUCCESS);
+        address
+    }
+
+    /// Allocates memory that the driver may move.
+    pub(crate) fn take_managed(&self, len: usize) -> u64 {
+        /// `CU_MEM_ATTACH_GLOBAL`.
+        const GLOBAL: u32 = 1;
+        let mut address = 0;
+        let taken = call!(self, cuMemAllocManaged(&raw mut address, len, GLOBAL));
+        assert_eq!(taken, CUresult::CUDA_SUCCESS);
+        address
+    }
+
+    /// Registers memory of the program's own for the device.
+    pub(crate) fn register(&self, memory: &mut [u8]) -> u64 {
+        /// `CU_MEMHOSTREGISTER_DEVICEMAP`.
+        const DEVICE_MAP: u32 = 2;
+        let start = memory.as_mut_ptr().cast();
+        let registered = call!(self, cuMemHostRegister_v2(start, memory.len(), DEVICE_MAP));
+        assert_eq!(registered, CUresult::CUDA_SUCCESS);
+        let mut address = 0;
+        let mapped = call!(
+            self,
+            cuMemHostGetDevicePointer_v2(&raw mut address, start, 0)
+        );
+        assert_eq!(mapped, CUresult::CUDA_SUCCESS);
+        address
+    }
+
+    pub(crate) fn unregister(&self, memory: &mut [u8]) {
+        let unregistered = call!(self, cuMemHostUnregister(memory.as_mut_ptr().cast()));
+        assert_eq!(unregistered, CUresult::CUDA_SUCCESS);
+    }
+
+    /// Allocates host memory that the device reaches.
+    pub(crate) fn take_mapped_host(&self, len: usize) -> (*mut c_void, u64) {
+        /// `CU_MEMHOSTALLOC_DEVICEMAP`.
+        const DEVICE_MAP: u32 = 2;
+        let (mut start, mut address) = (ptr::null_mut(), 0);
+        let taken = call!(self, cuMemHostAlloc(&raw mut start, len, DEVICE_MAP));
+        assert_eq!(taken, CUresult::CUDA_SUCCESS);
+        let mapped = call!(
+            self,
+            cuMemHostGetDevicePointer_v2(&raw mut address, start, 0)
+        );
+        assert_eq!(mapped, CUresult::CUDA_SUCCESS);
+        (start, address)
+    }
+
+    pub(crate) fn free_host(&self, start: *mut c_void) {
+        assert_eq!(call!(self, cuMemFreeHost(start)), CUresult::CUDA_SUCCESS);
     }
 
     fn settle(&self) -> CUresult {

@@ -1,5 +1,10 @@
 //! Verdicts on residency: what each needs, and that worse evidence never gives a better one.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "tests compute on known values"
+)]
+
 use proptest::prelude::*;
 use vram_policy::residency::{
     LinkEvidence, LinkKind, NEEDED_CACHES, NEEDED_MARGIN, Rate, RateSource, ResidencyEvidence,
