@@ -4,7 +4,7 @@ use core::fmt;
 
 use vram_sys::CUdeviceptr;
 
-use crate::foreign::{Claimed, Extent, Foreign};
+use crate::foreign::{Claimed, Extent, Foreign, Found};
 use crate::observation::{self, RegionObservation};
 use crate::size::{self, Bytes};
 use crate::span::Span;
@@ -17,8 +17,7 @@ use crate::{Device, Error, Result};
 pub struct ExternalRegion {
     device: Device,
     claimed: Claimed,
-    /// Identifies the allocation for the life of the process, unlike its address.
-    identity: Option<u64>,
+    found: Found,
 }
 
 impl Device {
@@ -69,12 +68,12 @@ impl ExternalRegion {
             len,
             extent,
         };
-        let identity = claimed.require(device.context())?;
+        let found = claimed.require(device.context())?;
         device.synchronize()?;
         Ok(Self {
             device: device.clone(),
             claimed,
-            identity,
+            found,
         })
     }
 
@@ -85,8 +84,8 @@ impl ExternalRegion {
     ///
     /// [`Error::ForeignMemory`], [`Error::DeviceLost`].
     pub fn recheck(&self) -> Result<()> {
-        let identity = self.claimed.require(self.device.context())?;
-        if identity == self.identity {
+        let found = self.claimed.require(self.device.context())?;
+        if found == self.found {
             return Ok(());
         }
         Err(Error::ForeignMemory {
@@ -102,6 +101,12 @@ impl ExternalRegion {
     )]
     pub const fn len(&self) -> u64 {
         self.claimed.len
+    }
+
+    /// Bytes in the allocation: its length, or that rounded up by whoever allocated it.
+    #[must_use]
+    pub const fn allocation(&self) -> u64 {
+        self.found.allocation
     }
 
     /// The device that it is on.

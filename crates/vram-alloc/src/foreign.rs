@@ -119,10 +119,18 @@ pub(crate) struct Claimed {
     pub(crate) extent: Extent,
 }
 
+/// The allocation that a claim was found to be about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Identifies it for the life of the process, unlike its address; where the driver tells.
+    identity: Option<u64>,
+    /// Its bytes.
+    pub(crate) allocation: u64,
+}
+
 impl Claimed {
-    /// Refuses the range unless the driver says that it is plain memory of this context's device. What
-    /// identifies the allocation for the life of the process is returned, where the driver tells.
-    pub(crate) fn require(&self, context: &Context) -> Result<Option<u64>> {
+    /// Refuses the range unless the driver says that it is plain memory of this context's device.
+    pub(crate) fn require(&self, context: &Context) -> Result<Found> {
         let entered = context.enter()?;
         let judged = self.judge(&entered, context);
         let identity = observation::buffer_id(&entered, self.address);
@@ -132,12 +140,15 @@ impl Claimed {
             context.enter().map(drop)?;
         }
         match judged {
-            Ok(()) => Ok(identity),
+            Ok(allocation) => Ok(Found {
+                identity,
+                allocation,
+            }),
             Err(why) => Err(Error::ForeignMemory { why }),
         }
     }
 
-    fn judge(&self, entered: &Entered<'_>, context: &Context) -> Result<(), Foreign> {
+    fn judge(&self, entered: &Entered<'_>, context: &Context) -> Result<u64, Foreign> {
         let Self { address, len, .. } = *self;
         if address.checked_add(len).is_none() {
             return Err(Foreign::TooLong);
@@ -195,7 +206,8 @@ impl Claimed {
         self.judge_extent(entered)
     }
 
-    fn judge_extent(&self, entered: &Entered<'_>) -> Result<(), Foreign> {
+    /// The bytes in the allocation, if the range is as much of it as it must be.
+    fn judge_extent(&self, entered: &Entered<'_>) -> Result<u64, Foreign> {
         let wide = |attribute| number::<u64>(entered, attribute, self.address);
         let range = wide(CUpointer_attribute::CU_POINTER_ATTRIBUTE_RANGE_START_ADDR)
             .and_then(|start| self.address.checked_sub(start))
@@ -210,11 +222,11 @@ impl Claimed {
             return Err(Foreign::Short);
         }
         let Extent::Whole { granularity } = self.extent else {
-            return Ok(());
+            return Ok(allocation);
         };
         let rounded = len.checked_next_multiple_of(granularity.max(1));
         if before == 0 && (allocation == len || Some(allocation) == rounded) {
-            return Ok(());
+            return Ok(allocation);
         }
         Err(Foreign::Partial {
             before,

@@ -13,10 +13,7 @@ mod sealed {
 }
 
 /// Memory that a device can read: what can be measured. The kinds of this crate have it, and no others.
-#[expect(
-    clippy::len_without_is_empty,
-    reason = "memory of 0 bytes is nowhere"
-)]
+#[expect(clippy::len_without_is_empty, reason = "memory of 0 bytes is nowhere")]
 pub trait Readable: sealed::Sealed + fmt::Debug + Send + Sync {
     /// Bytes in it; never 0.
     fn len(&self) -> u64;

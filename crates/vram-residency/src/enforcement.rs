@@ -102,6 +102,15 @@ impl Manager {
         self.admit(observed, Expected::of_frozen(region))
     }
 
+    /// Judges what the driver said of memory that somebody else allocated, of so many bytes.
+    pub(crate) fn admit_foreign(
+        &self,
+        observed: &RegionObservation,
+        allocation: u64,
+    ) -> Result<Report> {
+        self.admit(observed, Expected::of_foreign(allocation))
+    }
+
     fn admit(&self, observed: &RegionObservation, expected: Expected) -> Result<Report> {
         let facts = facts::region_facts(observed, expected, self.device().index);
         let admitted = self.policy().admit_region(&facts)?;

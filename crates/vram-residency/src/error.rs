@@ -211,6 +211,15 @@ pub enum Error {
         /// Where.
         difference: Difference,
     },
+    /// The device read other bytes in one pass than in another.
+    #[error(
+        "the device read other bytes in pass {pass} than before: something writes the memory meanwhile, or the \
+         device doesn't read it. Nothing is proven; measure memory that nobody writes"
+    )]
+    UnsteadyRead {
+        /// The pass, from 0.
+        pass: u8,
+    },
     /// A seal that is older than the configured maximum.
     #[error(
         "the seal of {shard} is {} old, over the maximum of {}. Seal it again",
@@ -296,6 +305,7 @@ impl Error {
             | Self::SealBroken { .. }
             | Self::WrongRecord { .. }
             | Self::Tampered { .. }
+            | Self::UnsteadyRead { .. }
             | Self::Expired { .. }
             | Self::FromTheFuture { .. }
             | Self::Stopped { .. }
@@ -335,6 +345,7 @@ impl Error {
             | Self::NotAsTrusted { .. }
             | Self::Hashing { .. }
             | Self::Cancelled { .. }
+            | Self::UnsteadyRead { .. }
             | Self::Expired { .. }
             | Self::Foreign { .. }
             | Self::NoSuchTensor { .. }

@@ -67,6 +67,14 @@ impl Expected {
         }
     }
 
+    /// Of memory that somebody else allocated, and may write.
+    pub(crate) const fn of_foreign(allocation: u64) -> Self {
+        Self {
+            mapped: allocation,
+            frozen: false,
+        }
+    }
+
     /// Of a region that was frozen.
     pub(crate) fn of_frozen(region: &FrozenRegion) -> Self {
         Self {

@@ -15,6 +15,7 @@ use crate::enforcement::{Surroundings, Watch};
 use crate::event::{Event, Observer};
 use crate::measurer::Measurer;
 use crate::recheck::Rechecks;
+use crate::residency::Residency;
 use crate::staging::StagingPool;
 use crate::{Error, Result};
 
@@ -41,6 +42,8 @@ pub(crate) struct Inner {
     /// Ids of shards that are sealed, or being sealed.
     live: Mutex<BTreeSet<ShardId>>,
     stopped: OnceLock<String>,
+    /// For proofs of where shards lie.
+    pub(crate) residency: Residency,
 }
 
 /// What a manager is made of.
@@ -72,6 +75,7 @@ impl Manager {
                 measurer: Mutex::new(measurer),
                 live: Mutex::default(),
                 stopped: OnceLock::new(),
+                residency: Residency::default(),
             }),
         }
     }

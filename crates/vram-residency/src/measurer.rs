@@ -10,7 +10,7 @@ mod window;
 
 use std::collections::VecDeque;
 
-use vram_alloc::{Allocator, FrozenRegion, HashStart, Kernels, OpenRegion, RowTables};
+use vram_alloc::{Allocator, FrozenRegion, HashStart, Kernels, OpenRegion, Readable, RowTables};
 use vram_seal::verity::{self, GroupHashes, GroupIndex, LeafPrints, Shape};
 use vram_seal::{BlockHash, InitialState, Salt, VerityMeasurement};
 
@@ -42,7 +42,7 @@ pub(crate) struct Hashes {
 }
 
 impl Hashes {
-    fn of(region: &FrozenRegion, salt: &Salt) -> Self {
+    fn of(region: &dyn Readable, salt: &Salt) -> Self {
         Self {
             groups: GroupHashes::new(region.len(), salt),
             prints: LeafPrints::default(),
@@ -86,7 +86,7 @@ impl Measurer {
     /// Measures a whole region.
     pub(crate) fn measure(
         &mut self,
-        region: &FrozenRegion,
+        region: &dyn Readable,
         salt: &Salt,
         progress: &dyn Progress,
     ) -> Result<VerityMeasurement> {
@@ -97,7 +97,7 @@ impl Measurer {
     /// Measures a whole region, and keeps what locates a change to its block.
     pub(crate) fn measure_with_prints(
         &mut self,
-        region: &FrozenRegion,
+        region: &dyn Readable,
         salt: &Salt,
         progress: &dyn Progress,
     ) -> Result<(VerityMeasurement, LeafPrints)> {
@@ -110,13 +110,17 @@ impl Measurer {
         regions: &[&FrozenRegion],
         salt: &Salt,
     ) -> Result<Vec<Hashes>> {
-        self.hash(regions, salt, &Silent, Wanted::Measurement)
+        let regions: Vec<_> = regions
+            .iter()
+            .map(|region| *region as &dyn Readable)
+            .collect();
+        self.hash(&regions, salt, &Silent, Wanted::Measurement)
     }
 
     /// The leaf hashes of one group, to find the blocks in it that changed.
     pub(crate) fn leaves_of(
         &mut self,
-        region: &FrozenRegion,
+        region: &dyn Readable,
         group: GroupIndex,
         salt: &Salt,
     ) -> Result<Vec<BlockHash>> {
@@ -131,7 +135,7 @@ impl Measurer {
 
     fn measure_one(
         &mut self,
-        region: &FrozenRegion,
+        region: &dyn Readable,
         salt: &Salt,
         progress: &dyn Progress,
         wanted: Wanted,
@@ -145,7 +149,7 @@ impl Measurer {
 
     fn hash(
         &mut self,
-        regions: &[&FrozenRegion],
+        regions: &[&dyn Readable],
         salt: &Salt,
         progress: &dyn Progress,
         wanted: Wanted,
@@ -156,7 +160,7 @@ impl Measurer {
 
     fn run(
         &mut self,
-        regions: &[&FrozenRegion],
+        regions: &[&dyn Readable],
         salt: &Salt,
         progress: &dyn Progress,
         wanted: Wanted,
@@ -165,7 +169,7 @@ impl Measurer {
         let windows = plan(regions);
         let mut hashed: Vec<_> = regions
             .iter()
-            .map(|region| Hashes::of(region, salt))
+            .map(|region| Hashes::of(*region, salt))
             .collect();
         let total = windows
             .iter()

@@ -140,6 +140,7 @@ impl Manager {
             duration: steps.total,
         });
         self.tell_warnings(&shard, &policy);
+        self.prepare_residency(size);
         Ok(shard)
     }
 
@@ -238,14 +239,14 @@ impl Expected<'_> {
 
 /// Device memory taken for a shard that isn't sealed yet. Dropped after the memory, it tells that
 /// it was given back.
-struct Allocated<'a> {
+pub(crate) struct Allocated<'a> {
     manager: &'a Manager,
     shard: Option<&'a ShardId>,
     bytes: Bytes,
 }
 
 impl<'a> Allocated<'a> {
-    fn tell(manager: &'a Manager, shard: &'a ShardId, bytes: Bytes) -> Self {
+    pub(crate) fn tell(manager: &'a Manager, shard: &'a ShardId, bytes: Bytes) -> Self {
         manager.tell(&Event::Allocated {
             shard,
             device: manager.device_id(),
@@ -259,7 +260,7 @@ impl<'a> Allocated<'a> {
     }
 
     /// The memory is a sealed shard's now, which tells of its end itself.
-    fn pass_on(mut self) {
+    pub(crate) fn pass_on(mut self) {
         self.shard = None;
     }
 }
@@ -275,7 +276,7 @@ impl Drop for Allocated<'_> {
     }
 }
 
-fn freezing(region: &FrozenRegion) -> Freezing {
+pub(crate) fn freezing(region: &FrozenRegion) -> Freezing {
     match region.freezing() {
         vram_alloc::Freezing::Mmu => Freezing::Mmu,
         // Whatever else there will be: the device doesn't enforce it as far as is known here.
@@ -283,7 +284,7 @@ fn freezing(region: &FrozenRegion) -> Freezing {
     }
 }
 
-fn nonce() -> Result<[u8; 16]> {
+pub(crate) fn nonce() -> Result<[u8; 16]> {
     let mut nonce = [0; 16];
     SystemRandom::new()
         .fill(&mut nonce)

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use vram_alloc::Bytes;
 use vram_policy::Report;
+use vram_policy::residency::ResidencyVerdict;
 use vram_seal::verity::{BLOCK_SIZE, GroupIndex, Locator};
 use vram_seal::{BlockHash, ShardId, VerityDigest};
 
@@ -28,6 +29,11 @@ pub struct VerificationReport {
     pub duration: Duration,
     /// The measurement's part of it; of all shards that were verified together.
     pub measuring: Duration,
+    /// What the measurement's rate says of where the bytes lie: every byte was hashed by the device, in
+    /// [`measuring`](Self::measuring) by the host's clock, and no link to the host carries as many in that time. Of a
+    /// shard that is small beside the device's cache, or that was verified together with others, it proves
+    /// nothing; [`Manager::residency_proof`](crate::Manager::residency_proof) measures on purpose.
+    pub residency: ResidencyVerdict,
     /// Whether a simulation measured.
     pub simulated: bool,
 }

@@ -269,6 +269,7 @@ impl Manager {
             policy,
             duration,
             measuring,
+            residency: self.residency_of_verification(shard.size().0, measuring),
             simulated: shard.is_simulated(),
         })
     }

@@ -1,8 +1,7 @@
 //! A lane: what a window under way needs for itself.
 
 use vram_alloc::{
-    Allocator, Event, FrozenRegion, HashStart, Kernels, OpenRegion, Readback, RowTables, Span,
-    Stream,
+    Allocator, Event, HashStart, Kernels, OpenRegion, Readable, Readback, RowTables, Span, Stream,
 };
 use vram_seal::BlockHash;
 
@@ -130,7 +129,7 @@ impl Lane {
     pub(super) fn leaves_now(
         &mut self,
         kernels: &Kernels,
-        region: &FrozenRegion,
+        region: &dyn Readable,
         first: u64,
         count: u64,
         start: HashStart,

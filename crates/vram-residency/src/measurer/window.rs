@@ -1,6 +1,6 @@
 //! Cutting what is to be measured into windows: what one launch hashes.
 
-use vram_alloc::FrozenRegion;
+use vram_alloc::Readable;
 use vram_seal::verity::{self, Shape};
 
 /// Groups in a window: 256 MiB of data.
@@ -35,7 +35,7 @@ pub(super) enum Window<'r> {
 pub(super) struct Run<'r> {
     /// Which of the regions that are being measured.
     pub(super) item: usize,
-    pub(super) region: &'r FrozenRegion,
+    pub(super) region: &'r dyn Readable,
     pub(super) first: u64,
     pub(super) groups: u64,
 }
@@ -97,7 +97,7 @@ fn sum(numbers: impl Iterator<Item = u64>) -> u64 {
 }
 
 /// All windows over the regions. Together they have every group once, each region's in order.
-pub(super) fn plan<'r>(regions: &[&'r FrozenRegion]) -> Vec<Window<'r>> {
+pub(super) fn plan<'r>(regions: &[&'r dyn Readable]) -> Vec<Window<'r>> {
     let alone = regions.len() == 1;
     let mut windows = Vec::new();
     let mut shared: Vec<Run<'r>> = Vec::new();
@@ -147,7 +147,7 @@ pub(super) fn plan<'r>(regions: &[&'r FrozenRegion]) -> Vec<Window<'r>> {
     reason = "tests compute on known values"
 )]
 mod tests {
-    use vram_alloc::{Allocator, AllocatorConfig, Platform};
+    use vram_alloc::{Allocator, AllocatorConfig, FrozenRegion, Platform};
 
     use super::*;
 
