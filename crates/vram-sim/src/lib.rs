@@ -52,12 +52,19 @@
 //! - **The null stream** takes turns with the other streams of its context, but for those created as
 //!   non-blocking.
 //!
+//! # Beside the driver
+//!
+//! [`SimulatedManagement`] is NVIDIA's management library in software: it can fail at any function, what its
+//! cards say can change at any time, and it counts what it is asked. [`SimulatedWitness`] adds a host to it.
+//! [`fleet`] has machines of thirteen kinds, from a server to a Jetson, whose driver, library and host agree.
+//!
 //! # What is not
 //!
 //! - Device memory comes in pages of 2 MiB, for `cuMemAlloc` too, however little is asked for.
 //! - A stream, event or module belongs to the device whose context was current when it was made, and
 //!   is accepted while that context is current. The driver is more generous with some calls.
-//! - There is no peer access: work of one device can't reach another's memory.
+//! - There is no peer access: work of one device can't reach another's memory, even where
+//!   `cuDeviceCanAccessPeer` is made to say that it could.
 //! - A kernel's addresses are checked before it starts. If one isn't the device's at all, nothing of
 //!   the launch happens.
 //! - Nothing takes as long as on a GPU, so times mean nothing.
