@@ -166,7 +166,7 @@ fn cause(error: &anyhow::Error) -> Option<&vram_residency::Error> {
 }
 
 /// The error and its causes in one line. Many errors quote their cause: it isn't said twice.
-fn message(error: &anyhow::Error) -> String {
+pub(crate) fn message(error: &anyhow::Error) -> String {
     let mut message = String::new();
     for cause in error.chain() {
         let cause = cause.to_string();

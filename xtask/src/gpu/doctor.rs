@@ -30,7 +30,7 @@ pub(crate) struct Device {
     pub(crate) index: usize,
     name: String,
     report: Report,
-    pub(crate) residency: Option<Residency>,
+    pub(crate) residency: Residency,
 }
 
 /// Whether scratch data was in the device's own memory, as measured.

@@ -304,13 +304,11 @@ impl Page {
             ));
         }
         for device in &doctor.devices {
-            if let Some(residency) = &device.residency {
-                self.paragraph(&format!(
-                    "Residency of scratch data on device {}, by measurement: {}",
-                    device.index,
-                    link_text(&residency.summary)
-                ));
-            }
+            self.paragraph(&format!(
+                "Residency of scratch data on device {}, by measurement: {}",
+                device.index,
+                link_text(&device.residency.summary)
+            ));
         }
     }
 

@@ -40,8 +40,8 @@ pub(super) struct Device {
     pub(super) report: Report,
     /// What each profile says of it on this host.
     pub(super) verdicts: Verdicts,
-    /// Whether scratch data was in the device's own memory, as measured; nothing where it wasn't tried.
-    pub(super) residency: Option<Residency>,
+    /// Whether scratch data was in the device's own memory, as measured.
+    pub(super) residency: Residency,
 }
 
 /// What each profile says of one device and its host.
@@ -101,7 +101,7 @@ impl Examination {
 pub(super) struct Seen {
     pub(super) index: usize,
     pub(super) facts: DeviceFacts,
-    pub(super) residency: Option<Residency>,
+    pub(super) residency: Residency,
 }
 
 impl Device {
@@ -115,11 +115,12 @@ impl Device {
             let policy = options.on(*profile);
             let report = policy.assess_host(host).and(policy.assess_device(&facts));
             // What was measured to lie outside the device's memory is refused by every profile.
-            let measured = match &residency {
-                Some(residency) if residency.is_contradicted() => Verdict::Refused,
-                _ => Verdict::Accepted,
+            let verdict = if residency.is_contradicted() {
+                Verdict::Refused
+            } else {
+                report.verdict()
             };
-            (*profile, report.verdict().max(measured))
+            (*profile, verdict)
         });
         Self {
             index,

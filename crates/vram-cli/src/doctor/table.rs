@@ -1,11 +1,12 @@
 //! The report for people: a line a check, and below what isn't good, what to do about it.
 
 use anstyle::Style;
+use vram_policy::residency::ResidencyStatus;
 use vram_policy::{Enforcement, Finding, Profile, Report, Status, Verdict};
 
 use super::examination::{Device, Examination, Outcome};
 use super::layout::{cut, labelled, length, padded, wrap};
-use super::residency::{Measured, Residency};
+use super::residency::Residency;
 use crate::output::{BAD, CAUTION, FAINT, GOOD, LABEL, NOTED};
 use crate::shown::shown;
 
@@ -163,9 +164,7 @@ impl Page {
         let title = format!("Device {}: {}", device.index, shown(&device.name));
         self.heading(&title, &simulated);
         self.findings(&device.report);
-        if let Some(residency) = &device.residency {
-            self.residency(residency);
-        }
+        self.residency(&device.residency, device.simulated);
     }
 
     fn findings(&mut self, report: &Report) {
@@ -226,11 +225,12 @@ impl Page {
         }
     }
 
-    fn residency(&mut self, residency: &Residency) {
-        let (effect, word) = match residency.verdict {
-            Measured::Proven => (Effect::Good, "pass"),
-            Measured::Unproven => (Effect::Noted, "unknown"),
-            Measured::Contradicted => (Effect::Refuses, "fail"),
+    fn residency(&mut self, residency: &Residency, simulated: bool) {
+        let (effect, word) = match residency.status() {
+            Some(ResidencyStatus::Proven) => (Effect::Good, "pass"),
+            Some(ResidencyStatus::Contradicted) => (Effect::Refuses, "fail"),
+            None if simulated => (Effect::None, word(Status::NotApplicable)),
+            Some(_) | None => (Effect::Noted, "unknown"),
         };
         self.line(effect, word, RESIDENCY, &shown(&residency.summary), false);
     }
@@ -329,10 +329,7 @@ fn reasons(examination: &Examination) -> String {
             ids.push(id);
         }
     }
-    let contradicted = |device: &Device| {
-        let residency = device.residency.as_ref();
-        residency.is_some_and(Residency::is_contradicted)
-    };
+    let contradicted = |device: &Device| device.residency.is_contradicted();
     if examination.devices.iter().any(contradicted) {
         ids.push(RESIDENCY);
     }

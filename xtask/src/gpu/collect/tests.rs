@@ -46,7 +46,7 @@ const DOCTOR: &str = r#"{"vram": "0.1.0", "command": "doctor", "schema": "vram-d
   "devices": [{"index": 0, "name": "NVIDIA TEST 9000", "uuid": "GPU-0a1b2c3d-0001-0002-0003-00000000abcd",
     "report": {"verdict": "accepted", "findings": [
       {"id": "device.own-memory", "status": "pass", "enforcement": "refuse", "observed": "INTEGRATED 0"}]},
-    "residency": {"verdict": "proven", "summary": "proven: 3000 GB/s over a link of 55 GB/s"}}]}"#;
+    "residency": {"measured": {"status": "proven"}, "summary": "proven: 3000 GB/s over a link of 55 GB/s"}}]}"#;
 
 const TESTS: &str = "##### suite drivers on the GPU
 running 3 tests
