@@ -35,12 +35,82 @@ macro_rules! check_ids {
 check_ids! {
     /// The device has memory of its own, apart from the host's.
     DeviceOwnMemory = "device.own-memory",
+    /// The host can't read the device's memory over a coherent link.
+    DeviceCoherentLink = "device.coherent-link",
+    /// The driver, and not Windows, manages the device's memory.
+    DeviceDriverModel = "device.driver-model",
+    /// The device can run the measuring kernels.
+    DeviceComputeCapability = "device.compute-capability",
+    /// The driver is new enough for the measuring kernels.
+    DeviceDriverVersion = "device.driver-version",
+    /// The device's own memory management unit can freeze regions.
+    DeviceMmuFreezing = "device.mmu-freezing",
+    /// The management library is there and knows the card.
+    DeviceManagementLibrary = "device.management-library",
+    /// The device is a whole card, not a share of one.
+    DeviceVirtualization = "device.virtualization",
+    /// The device is a whole card, not a slice of one.
+    DeviceMig = "device.mig",
+    /// No process uses the device through the Multi-Process Service.
+    DeviceMps = "device.mps",
+    /// No other process uses the device.
+    DeviceOtherProcesses = "device.other-processes",
+    /// ECC protects the device's memory, and will after the next reset.
+    DeviceEccMode = "device.ecc-mode",
+    /// No error has been beyond ECC since the driver was loaded.
+    DeviceEccErrors = "device.ecc-errors",
+    /// The device's memory has no history of errors.
+    DeviceEccHistory = "device.ecc-history",
+    /// No row of the device's memory waits to be replaced, and none failed to be.
+    DeviceRowRemapping = "device.row-remapping",
+    /// No page of the device's memory waits to be retired.
+    DevicePageRetirement = "device.page-retirement",
+    /// Confidential computing closes the device's memory to the host.
+    DeviceConfidentialCompute = "device.confidential-compute",
+    /// Where confidential computing is on, nothing weakens it.
+    DeviceConfidentialComputeIntact = "device.confidential-compute-intact",
+    /// The driver stays loaded when nobody uses the device.
+    DevicePersistence = "device.persistence",
+    /// One process alone may use the device.
+    DeviceComputeMode = "device.compute-mode",
+    /// No other device could map this one's memory.
+    DevicePeerAccess = "device.peer-access",
+    /// The device does not belong to a Windows host.
+    HostWsl = "host.wsl",
+    /// Nothing in the environment asks for unified memory.
+    HostUnifiedMemory = "host.unified-memory",
+    /// The environment leaves engines their usual allocator.
+    HostAllocator = "host.allocator",
+    /// Nothing in the environment renumbers the devices.
+    HostVisibleDevices = "host.visible-devices",
+    /// Nothing in the environment loads foreign code into the process.
+    HostInjectedLibraries = "host.injected-libraries",
+    /// Nothing in the environment changes where libraries are found.
+    HostLibraryPath = "host.library-path",
+    /// The process is no client of the Multi-Process Service, and can become none.
+    HostMps = "host.mps",
+    /// The driver writes no core dumps of the device.
+    HostGpuCoreDumps = "host.gpu-core-dumps",
+    /// The kernel makes no core dump of the process.
+    HostCoreDumps = "host.core-dumps",
+    /// No process of the same user may look into the process.
+    HostDumpable = "host.dumpable",
+    /// The system restricts who may trace whom.
+    HostPtraceScope = "host.ptrace-scope",
+    /// Nobody traces the process.
+    HostTraced = "host.traced",
+    /// The kernel shares no host pages with the device.
+    HostHeterogeneousMemory = "host.heterogeneous-memory",
     /// The region is memory of the expected device, in the expected range.
     RegionDeviceMemory = "region.device-memory",
     /// The driver may not move the region to the host.
     RegionNotManaged = "region.not-managed",
     /// The region can't be reached through a host address.
     RegionNoHostAlias = "region.no-host-alias",
+    /// The region can't be handed to another process.
+    RegionNotExportable = "region.not-exportable",
+    /// The region is read-only once it was frozen.
+    RegionReadOnly = "region.read-only",
 }
 
 impl fmt::Display for CheckId {

@@ -1,14 +1,13 @@
 //! The checks, one file each, and the tables that list them.
 
-mod device_memory;
-mod no_host_alias;
-mod not_managed;
-mod own_memory;
+mod device;
+mod host;
+mod region;
 
 use std::borrow::Cow;
 
 use crate::check_id::CheckId;
-use crate::clause::{Clause, Judgement};
+use crate::clause::{Conditions, Judgement};
 use crate::facts::{DeviceFacts, HostFacts, RegionFacts};
 use crate::finding::{Finding, Severity, Source, Status};
 use crate::policy::Policy;
@@ -24,22 +23,18 @@ pub(crate) struct Check<F> {
     pub(crate) remedy: &'static str,
     pub(crate) attributes: &'static [&'static str],
     pub(crate) documentation: &'static str,
-    /// The conditions, all of which must hold.
-    pub(crate) clauses: fn(&F) -> Vec<Clause>,
+    /// What is asked of the facts.
+    pub(crate) conditions: fn(&F) -> Conditions,
 }
 
 /// The checks that judge a device.
-pub(crate) const DEVICE: &[Check<DeviceFacts>] = &[own_memory::CHECK];
+pub(crate) const DEVICE: &[Check<DeviceFacts>] = device::ALL;
 
 /// The checks that judge the machine around the device, and our own process.
-pub(crate) const HOST: &[Check<HostFacts>] = &[];
+pub(crate) const HOST: &[Check<HostFacts>] = host::ALL;
 
 /// The checks that judge a region of memory.
-pub(crate) const REGION: &[Check<RegionFacts>] = &[
-    device_memory::CHECK,
-    not_managed::CHECK,
-    no_host_alias::CHECK,
-];
+pub(crate) const REGION: &[Check<RegionFacts>] = region::ALL;
 
 /// How a check counts in each profile.
 pub(crate) fn levels(id: CheckId) -> Levels {
@@ -63,7 +58,7 @@ impl<F> Check<F> {
             status,
             observed,
             expected,
-        } = Judgement::all(&(self.clauses)(facts));
+        } = Judgement::of(&(self.conditions)(facts));
         let of_profile = Policy::new(policy.profile()).counts(self.levels, self.id, status);
         let enforcement = policy.counts(self.levels, self.id, status);
         let status = match (status, enforcement) {
@@ -95,9 +90,11 @@ impl<F> Check<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::EnvironmentVariable;
 
     struct Row {
         id: CheckId,
+        levels: Levels,
         texts: [&'static str; 3],
         attributes: usize,
     }
@@ -106,6 +103,7 @@ mod tests {
         fn row<F>(check: &Check<F>) -> Row {
             Row {
                 id: check.id,
+                levels: check.levels,
                 texts: [check.meaning, check.remedy, check.documentation],
                 attributes: check.attributes.len(),
             }
@@ -113,6 +111,7 @@ mod tests {
         DEVICE
             .iter()
             .map(row)
+            .chain(HOST.iter().map(row))
             .chain(REGION.iter().map(row))
             .collect()
     }
@@ -130,5 +129,51 @@ mod tests {
             assert!(row.texts.iter().all(|text| text.len() > 20), "{}", row.id);
             assert!(row.attributes > 0, "{}", row.id);
         }
+    }
+
+    #[test]
+    fn a_milder_profile_is_nowhere_harder() {
+        for Row { id, levels, .. } in rows() {
+            let [strict, standard, development] =
+                [levels.strict, levels.standard, levels.development];
+            assert!(strict.failing >= standard.failing, "{id}");
+            assert!(standard.failing >= development.failing, "{id}");
+            assert!(strict.unknown >= standard.unknown, "{id}");
+            assert!(standard.unknown >= development.unknown, "{id}");
+        }
+    }
+
+    #[test]
+    fn not_knowing_is_milder_than_failing_except_where_failing_is_only_noted() {
+        for Row { id, levels, .. } in rows() {
+            for level in [levels.strict, levels.standard, levels.development] {
+                let noted = level.failing == Enforcement::Note;
+                assert!(level.unknown <= level.failing || noted, "{id}");
+            }
+        }
+    }
+
+    #[test]
+    fn memory_that_is_not_the_devices_own_refuses_in_every_profile_and_nothing_else_does() {
+        for Row { id, levels, .. } in rows() {
+            let own_memory = id == CheckId::DeviceOwnMemory || id.as_str().starts_with("region.");
+            assert_eq!(levels == Levels::ALWAYS, own_memory, "{id}");
+            assert_eq!(
+                levels.development.failing == Enforcement::Refuse,
+                own_memory
+            );
+        }
+    }
+
+    #[test]
+    fn every_variable_that_a_check_asks_for_is_one_that_is_looked_at() {
+        for check in HOST {
+            for name in check.attributes {
+                let is_variable = name.starts_with("CUDA_") || name.starts_with("LD_");
+                let watched = EnvironmentVariable::WATCHED.contains(name);
+                assert!(watched || !is_variable, "{name}");
+            }
+        }
+        assert!(EnvironmentVariable::WATCHED.is_sorted());
     }
 }

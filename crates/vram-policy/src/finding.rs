@@ -36,7 +36,7 @@ pub enum Status {
     /// Observed, not as it should be, and not refused for it: the finding's [`Enforcement`] is milder than
     /// [`Refuse`](Enforcement::Refuse).
     Warn,
-    /// Not observed: the driver could not say. Never counts as passed.
+    /// Not observed: nobody could say. Never counts as passed.
     Unknown,
     /// Observed, and not as it must be.
     Fail,
@@ -65,9 +65,10 @@ impl fmt::Display for Status {
 /// Where an observation comes from, and where its meaning is documented.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
-    /// The driver attributes that were asked for, by their names in the driver API.
+    /// What was asked for: attributes and functions of the driver and of the management library, variables
+    /// of the environment, files and settings of the system, by the names that they have there.
     pub attributes: Vec<Cow<'static, str>>,
-    /// The chapter of the driver's documentation that defines them.
+    /// The documentation that defines them.
     pub documentation: Cow<'static, str>,
 }
 
@@ -80,7 +81,8 @@ pub struct Finding {
     pub severity: Severity,
     /// What the check concluded.
     pub status: Status,
-    /// What was seen, attribute by attribute.
+    /// What was seen, attribute by attribute. Text that came from outside is on one line, without control
+    /// characters.
     pub observed: String,
     /// What had to be seen, in the same words.
     pub expected: String,

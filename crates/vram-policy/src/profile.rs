@@ -136,6 +136,41 @@ impl Levels {
         development: Level::both(Enforcement::Refuse),
     };
 
+    /// The promise breaks where it fails. In operation, what can't be observed is tolerated.
+    pub(crate) const PROMISE: Self = Self {
+        strict: Level::both(Enforcement::Refuse),
+        standard: Level::new(Enforcement::Refuse, Enforcement::Warn),
+        development: Level::both(Enforcement::Warn),
+    };
+
+    /// The promise holds without it, and an auditor wants it.
+    pub(crate) const GUARD: Self = Self {
+        strict: Level::both(Enforcement::Refuse),
+        standard: Level::both(Enforcement::Warn),
+        development: Level::both(Enforcement::Warn),
+    };
+
+    /// Good practice.
+    pub(crate) const PRACTICE: Self = Self {
+        strict: Level::both(Enforcement::Warn),
+        standard: Level::both(Enforcement::Warn),
+        development: Level::both(Enforcement::Warn),
+    };
+
+    /// Neither good nor bad, and worth knowing. Not to know it is worth a warning where all is to be known.
+    pub(crate) const NOTED: Self = Self {
+        strict: Level::new(Enforcement::Note, Enforcement::Warn),
+        standard: Level::both(Enforcement::Note),
+        development: Level::both(Enforcement::Note),
+    };
+
+    /// What claims to be protected more than most is to be so; most machines claim nothing.
+    pub(crate) const CLAIM: Self = Self {
+        strict: Level::new(Enforcement::Refuse, Enforcement::Warn),
+        standard: Level::new(Enforcement::Warn, Enforcement::Note),
+        development: Level::new(Enforcement::Warn, Enforcement::Note),
+    };
+
     pub(crate) const fn of(&self, profile: Profile) -> Level {
         match profile {
             Profile::Strict => self.strict,

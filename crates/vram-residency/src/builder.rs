@@ -20,6 +20,10 @@ use crate::{Error, Result};
 /// The default maximum of a shard's size: 100 GiB.
 pub const DEFAULT_MAX_SHARD_SIZE: u64 = 100 << 30;
 
+/// What can't hold where memory isn't frozen by the device, as who asks for that by name accepts.
+const WITHOUT_MMU_FREEZING: [CheckId; 2] =
+    [CheckId::DeviceMmuFreezing, CheckId::RegionNotExportable];
+
 /// Configures a [`Manager`].
 ///
 /// ```
@@ -110,10 +114,10 @@ impl ManagerBuilder {
     /// Takes memory by plain allocation, which freezes in software only.
     ///
     /// Other processes could map such memory if this one gave them a handle to it, and no setting of the
-    /// driver's keeps that from being possible. So this lowers one check of the policy,
-    /// [`CheckId::RegionNotExportable`], to a warning: every report says that it was lowered, and the seal
-    /// record says that the freezing is software's. A device that can't freeze memory needs this to be
-    /// asked for; without it, its regions are refused.
+    /// driver's keeps that from being possible. So this lowers two checks of the policy to warnings,
+    /// [`CheckId::RegionNotExportable`] and [`CheckId::DeviceMmuFreezing`]: every report says that they
+    /// were lowered, and the seal record says that the freezing is software's. A device that can't freeze
+    /// memory needs this to be asked for; without it, its regions are refused.
     pub fn without_mmu_freezing(mut self) -> Self {
         self.allocator = self.allocator.with_mechanism(Mechanism::Plain);
         self
@@ -140,7 +144,7 @@ impl ManagerBuilder {
     }
 
     /// Enforces this policy on the device, the machine and every region. The default is
-    /// [`Policy::strict`].
+    /// [`Policy::strict`], and for a simulated device that was allowed [`Policy::development`].
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = Some(policy);
         self
@@ -270,11 +274,7 @@ impl ManagerBuilder {
             }
         });
         let policy = if self.allocator.mechanism == Mechanism::Plain {
-            // WIP
-            CheckId::ALL
-                .iter()
-                .filter(|id| id.as_str() == "region.not-exportable")
-                .fold(policy, |policy, id| policy.with(*id, Enforcement::Warn))
+            WITHOUT_MMU_FREEZING.iter().fold(policy, lowered)
         } else {
             policy
         };
@@ -306,6 +306,14 @@ impl ManagerBuilder {
     }
 }
 
+/// The policy with one of its checks lowered to a warning, unless it asks for less already.
+fn lowered(policy: Policy, id: &CheckId) -> Policy {
+    match policy.enforcement(*id) {
+        Enforcement::Refuse => policy.with(*id, Enforcement::Warn),
+        _ => policy,
+    }
+}
+
 impl fmt::Debug for ManagerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ManagerBuilder")
@@ -316,5 +324,50 @@ impl fmt::Debug for ManagerBuilder {
             .field("policy", &self.policy)
             .field("recheck_every", &self.recheck_every)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy_of(builder: &ManagerBuilder, simulated: bool) -> Policy {
+        builder.watch(simulated).policy().clone()
+    }
+
+    #[test]
+    fn a_gpu_is_judged_strictly_even_where_a_simulation_would_be_allowed() {
+        let builder = ManagerBuilder::new();
+        assert_eq!(policy_of(&builder, false), Policy::strict());
+
+        let builder = builder.allow_simulated();
+
+        assert_eq!(policy_of(&builder, false), Policy::strict());
+        assert_eq!(policy_of(&builder, true), Policy::development());
+    }
+
+    #[test]
+    fn the_policy_that_is_given_is_the_one_for_every_device() {
+        let builder = ManagerBuilder::new().policy(Policy::standard());
+
+        assert_eq!(policy_of(&builder, false), Policy::standard());
+        assert_eq!(policy_of(&builder, true), Policy::standard());
+    }
+
+    #[test]
+    fn going_without_mmu_freezing_lowers_what_refuses_and_raises_nothing() {
+        let lax = Policy::strict().with(CheckId::DeviceMmuFreezing, Enforcement::Note);
+        let builder = ManagerBuilder::new().policy(lax).without_mmu_freezing();
+
+        let policy = policy_of(&builder, false);
+
+        let [mmu, exportable] = WITHOUT_MMU_FREEZING.map(|id| policy.enforcement(id));
+        assert_eq!((mmu, exportable), (Enforcement::Note, Enforcement::Warn));
+        let untouched = CheckId::ALL
+            .iter()
+            .filter(|id| !WITHOUT_MMU_FREEZING.contains(id));
+        for id in untouched {
+            assert_eq!(policy.enforcement(*id), Policy::strict().enforcement(*id));
+        }
     }
 }

@@ -61,7 +61,8 @@ impl Watch {
     pub(crate) fn look(&self, device: &Device) -> Result<Surroundings> {
         let opened = device.properties();
         let management = self.management(opened);
-        let facts = match device.observe() {
+        let host = self.witness.host();
+        let mut facts = match device.observe() {
             Ok(now) => facts::device_facts(&now, management),
             Err(error) if error.is_fatal() => return Err(error.into()),
             Err(error) => {
@@ -69,9 +70,10 @@ impl Watch {
                 facts::undescribed(management, opened.simulated)
             }
         };
+        facts.system = host.system;
         Ok(Surroundings {
             device: self.policy.assess_device(&facts),
-            host: self.policy.assess_host(&self.witness.host()),
+            host: self.policy.assess_host(&host),
         })
     }
 

@@ -3,15 +3,17 @@
 use vram_alloc::{
     DeviceProperties, Freezing, FrozenRegion, MemoryKind, OpenRegion, RegionObservation,
 };
-use vram_policy::{Access, DeviceFacts, ManagementFacts, RegionFacts};
+use vram_policy::{Access, DeviceFacts, ManagementFacts, OperatingSystem, RegionFacts};
 
 /// What the driver says of a device and what the management library says of the same card, as the
-/// policy takes it.
+/// policy takes it. The system is the one that this program was built for; a witness that says otherwise
+/// knows better ([`HostFacts::system`](vram_policy::HostFacts::system)).
 #[must_use]
 pub fn device_facts(properties: &DeviceProperties, management: ManagementFacts) -> DeviceFacts {
     DeviceFacts {
         name: Some(properties.name.clone()),
         uuid: Some(properties.uuid_string()),
+        system: Some(system()),
         simulated: properties.simulated,
         integrated: properties.integrated,
         pageable_memory_access: properties.pageable_memory_access,
@@ -27,6 +29,16 @@ pub fn device_facts(properties: &DeviceProperties, management: ManagementFacts) 
         ecc_enabled: properties.ecc_enabled,
         peers: properties.peers.as_deref().and_then(ordinals),
         management,
+    }
+}
+
+const fn system() -> OperatingSystem {
+    if cfg!(target_os = "linux") {
+        OperatingSystem::Linux
+    } else if cfg!(windows) {
+        OperatingSystem::Windows
+    } else {
+        OperatingSystem::Other
     }
 }
 

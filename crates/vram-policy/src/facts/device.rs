@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ManagementFacts;
+use super::{ManagementFacts, OperatingSystem};
 
 /// What a driver said about one device, and what NVIDIA's management library said of the same card.
 ///
@@ -15,7 +15,9 @@ pub struct DeviceFacts {
     pub name: Option<String>,
     /// `cuDeviceGetUuid_v2`, as NVIDIA's tools print it. Shown, judged by no check.
     pub uuid: Option<String>,
-    /// Whether a simulation answered.
+    /// The operating system that the driver runs on: on Linux there is no Windows driver model to judge.
+    pub system: Option<OperatingSystem>,
+    /// Whether a simulation answered. Shown, judged by no check.
     pub simulated: bool,
     /// `CU_DEVICE_ATTRIBUTE_INTEGRATED`: the GPU has no memory of its own and uses the host's.
     pub integrated: Option<bool>,

@@ -23,10 +23,11 @@ pub struct HostFacts {
     pub heterogeneous_memory_management: Option<bool>,
     /// `RLIMIT_CORE`, the soft limit, in bytes; `u64::MAX` is "no limit".
     pub core_limit: Option<u64>,
-    /// `/proc/sys/kernel/core_pattern`. One that begins with `|` gets core dumps whatever the limit is, unless
-    /// that is 0 or 1 by the rules of core(5).
+    /// `/proc/sys/kernel/core_pattern`. A program behind `|`, or a socket behind `@`, gets core dumps whatever
+    /// the limit is, 0 included; for a program the kernel makes an exception where the limit is 1.
     pub core_pattern: Option<String>,
-    /// Whether this process can be dumped and traced by its user (`PR_GET_DUMPABLE` is 1).
+    /// Whether the kernel makes core dumps of this process at all (`PR_GET_DUMPABLE` is not 0: with 2 they are
+    /// made, for root).
     pub dumpable: Option<bool>,
     /// `/proc/sys/kernel/yama/ptrace_scope`: 0 lets every process of the same user trace this one, 3 nobody.
     /// `None` where the kernel has no Yama.
@@ -64,6 +65,7 @@ impl EnvironmentVariable {
         "CUDA_COREDUMP_FILE",
         "CUDA_COREDUMP_GENERATION_FLAGS",
         "CUDA_COREDUMP_PIPE",
+        "CUDA_DEVICE_ORDER",
         "CUDA_ENABLE_COREDUMP_ON_EXCEPTION",
         "CUDA_ENABLE_CPU_COREDUMP_ON_EXCEPTION",
         "CUDA_ENABLE_LIGHTWEIGHT_COREDUMP",
@@ -83,6 +85,7 @@ impl EnvironmentVariable {
         "NVIDIA_VISIBLE_DEVICES",
         "PYTORCH_ALLOC_CONF",
         "PYTORCH_CUDA_ALLOC_CONF",
+        "TF_FORCE_UNIFIED_MEMORY",
         "XLA_PYTHON_CLIENT_ALLOCATOR",
     ];
 }

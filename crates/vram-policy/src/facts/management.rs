@@ -1,5 +1,7 @@
 //! What NVIDIA's management library (NVML) knows of a card and the CUDA driver does not say.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// What NVML said about one card. [`ManagementFacts::default`] is what is known without the library:
@@ -169,4 +171,48 @@ pub struct LinkFacts {
     pub width: Option<u32>,
     /// A coherent chip-to-chip link, as NVLink-C2C, is there and on (`nvmlDeviceGetC2cModeInfoV`).
     pub chip_to_chip: Option<bool>,
+}
+
+impl fmt::Display for Virtualization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Passthrough => f.write_str("pass-through"),
+            Self::VgpuGuest => f.write_str("vGPU guest"),
+            Self::VgpuHost => f.write_str("vGPU host"),
+            Self::Other(number) => write!(f, "unknown mode {number}"),
+        }
+    }
+}
+
+impl fmt::Display for ComputeMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::ExclusiveProcess => f.write_str("exclusive process"),
+            Self::Prohibited => f.write_str("prohibited"),
+            Self::Other(number) => write!(f, "unknown mode {number}"),
+        }
+    }
+}
+
+impl fmt::Display for DriverModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wddm => f.write_str("WDDM"),
+            Self::Tcc => f.write_str("TCC"),
+            Self::Mcdm => f.write_str("MCDM"),
+            Self::Other(number) => write!(f, "unknown model {number}"),
+        }
+    }
+}
+
+impl fmt::Display for ProcessKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Compute => "compute",
+            Self::Graphics => "graphics",
+            Self::Mps => "MPS",
+        })
+    }
 }

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use vram_policy::{Policy, Report};
+use vram_policy::{CheckId, Enforcement, Policy, Report};
 
-use crate::subjects::{discrete_gpu, plain_region};
+use crate::subjects::{Machine, closed_host, plain_region, set};
 
 /// Compares a text with a file of this package, or writes the file where it is to be written anew.
 pub(crate) fn assert_file(path: &str, text: &str) {
@@ -30,12 +30,8 @@ fn assert_golden(report: &Report, name: &str) {
 }
 
 #[test]
-fn an_accepted_device_and_region_read_as_published() {
-    let policy = Policy::strict();
-
-    let report = policy
-        .assess_device(&discrete_gpu())
-        .and(policy.assess_region(&plain_region()));
+fn an_accepted_machine_reads_as_published() {
+    let report = Machine::perfect().judged_by(&Policy::strict());
 
     assert_golden(&report, "accepted");
 }
@@ -50,4 +46,17 @@ fn a_refused_region_reads_as_published() {
     let report = Policy::strict().assess_region(&facts);
 
     assert_golden(&report, "refused");
+}
+
+#[test]
+fn what_configuration_raised_and_lowered_reads_as_published() {
+    let mut host = closed_host();
+    set(&mut host, "CUDA_VISIBLE_DEVICES", "1,0");
+    set(&mut host, "LD_PRELOAD", "libjemalloc.so.2");
+    host.dumpable = None;
+    let policy = Policy::standard()
+        .with(CheckId::HostVisibleDevices, Enforcement::Refuse)
+        .with(CheckId::HostInjectedLibraries, Enforcement::Note);
+
+    assert_golden(&policy.assess_host(&host), "configured");
 }

@@ -3,8 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod breaking;
 mod checks;
 mod golden;
+mod guide;
 mod monotonic;
 mod residency;
 mod subjects;
+mod unknown;

@@ -17,6 +17,7 @@ use cust::module::Module;
 use cust::stream::{Stream, StreamFlags};
 use ring::rand::{SecureRandom, SystemRandom};
 use vram_alloc::{Allocator, AllocatorConfig, Device, HashStart, Kernels, Platform};
+use vram_policy::Policy;
 use vram_residency::{ExecutionPermit, Manager, SealRequest};
 use vram_seal::verity::{BLOCK_SIZE, GROUP_SIZE, finish_from_groups};
 use vram_seal::{BlockHash, HashPlan, Salt, Token, VerityDigest, hash_bytes};
@@ -41,6 +42,8 @@ fn main() -> Result {
     random.map_err(|_| "the system gives no random bytes")?;
     let manager = Manager::builder()
         .token(Token::new(&secret)?, "example".parse()?)
+        // For any machine that it is tried on. The default, strict, is what production is for.
+        .policy(Policy::development())
         .build_on(&device)?;
     let weights = whole_numbers(13);
     let bytes: Vec<u8> = weights

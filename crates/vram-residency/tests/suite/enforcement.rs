@@ -6,19 +6,10 @@ use std::sync::Arc;
 use vram_observe::Witness;
 use vram_policy::{Enforcement, Policy, Profile, Refusal, Status, Verdict};
 use vram_residency::{Error, Manager};
-use vram_sim::{DeviceModel, Machine};
-use vram_sys::CUresult;
-use vram_sys::Function;
+use vram_sys::{CUresult, Function};
 
 use crate::support::*;
-use crate::witness::Told;
-
-fn card() -> Machine {
-    Machine::builder()
-        .device(DeviceModel::h100())
-        .build()
-        .unwrap()
-}
+use crate::witness::{blind, card, failing, sound};
 
 fn under(
     policy: Policy,
@@ -39,18 +30,11 @@ fn refusal(built: Result<Manager, Error>) -> Refusal {
     }
 }
 
-/// A card whose memory has failed and can't be repaired.
-fn failing() -> Told {
-    Told::sound().with(|_, management| {
-        management.row_remapping.as_mut().unwrap().failed = true;
-    })
-}
-
 #[test]
 fn a_sound_machine_is_accepted_under_every_profile() {
     for profile in Profile::ALL {
         let recorder = Recorder::new();
-        let manager = under(Policy::new(*profile), Told::sound(), &recorder).unwrap();
+        let manager = under(Policy::new(*profile), sound(), &recorder).unwrap();
 
         assert_eq!(manager.policy().profile(), *profile);
         assert!(manager.device_report().verdict().accepts());
@@ -106,7 +90,8 @@ fn a_failing_card_is_refused_as_the_profile_says() {
 #[test]
 fn a_traced_process_is_refused_whatever_its_device() {
     let recorder = Recorder::new();
-    let traced = Told::sound().with(|host, _| host.traced = Some(true));
+    let traced = sound();
+    traced.change_host(|host| host.traced = Some(true));
 
     let refusal = refusal(under(Policy::strict(), traced, &recorder));
 
@@ -116,7 +101,8 @@ fn a_traced_process_is_refused_whatever_its_device() {
 #[test]
 fn one_refusal_says_all_that_stands_in_the_way() {
     let recorder = Recorder::new();
-    let both = failing().with(|host, _| host.traced = Some(true));
+    let both = failing();
+    both.change_host(|host| host.traced = Some(true));
 
     let refusal = refusal(under(Policy::strict(), both, &recorder));
 
@@ -130,14 +116,6 @@ fn one_refusal_says_all_that_stands_in_the_way() {
 
 #[test]
 fn what_nobody_can_say_is_refused_under_strict_and_warned_of_under_standard() {
-    let blind = || {
-        Told::sound().with(|_, management| {
-            *management = vram_policy::ManagementFacts {
-                unavailable: Some("no library".to_owned()),
-                ..Default::default()
-            };
-        })
-    };
     let recorder = Recorder::new();
 
     let refusal = refusal(under(Policy::strict(), blind(), &recorder));
@@ -198,7 +176,7 @@ fn a_device_that_the_driver_no_longer_describes_is_refused_under_every_profile()
         machine.fail_always(Function::cuDeviceGetAttribute, refused);
         let builder = builder()
             .policy(Policy::new(*profile))
-            .witness(Arc::new(Told::sound()));
+            .witness(Arc::new(sound()));
 
         let refusal = refusal(builder.build_on(&device));
 

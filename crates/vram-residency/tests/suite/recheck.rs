@@ -6,21 +6,26 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use vram_observe::ManagementFunction;
 use vram_observe::{Card, Witness};
 use vram_policy::{CheckId, HostFacts, ManagementFacts, Policy};
 use vram_residency::{Error, Manager, ManagerBuilder};
-use vram_sim::Machine;
+use vram_sim::{Machine, ManagedCardModel, ManagementFault, SimulatedWitness};
 use vram_sys::{CUdevice_attribute, CUresult, Function};
 
 use crate::support::*;
-use crate::witness::{Told, process};
+use crate::witness::{card, process, sound};
 
 /// Longer than any test takes.
 const NEVER: Duration = Duration::from_secs(24 * 3600);
 /// As often as can be.
 const ALWAYS: Duration = Duration::from_nanos(1);
 
-fn watched(machine: &Machine, witness: &Arc<Told>, recorder: &Arc<Recorder>) -> Manager {
+fn watched(
+    machine: &Machine,
+    witness: &Arc<SimulatedWitness>,
+    recorder: &Arc<Recorder>,
+) -> Manager {
     let builder = watched_by(witness.clone()).observer(recorder.clone());
     builder.build(&platform(machine)).unwrap()
 }
@@ -29,51 +34,104 @@ fn watched_by(witness: Arc<dyn Witness>) -> ManagerBuilder {
     builder().policy(Policy::strict()).witness(witness)
 }
 
-type Change = fn(&mut HostFacts, &mut ManagementFacts);
+type Change = fn(&SimulatedWitness);
 
-/// Each of these alone ends the trust in a device or a machine that was sound.
-const BAD_NEWS: &[(&str, Change)] = &[
-    ("an error that ECC could not correct", |_, management| {
-        management.ecc.uncorrected = Some(1);
-    }),
-    ("a row that waits for its repair", |_, management| {
-        management.row_remapping.as_mut().unwrap().pending = true;
-    }),
-    ("a row that can't be repaired", |_, management| {
-        management.row_remapping.as_mut().unwrap().failed = true;
-    }),
-    ("a page that waits for its retirement", |_, management| {
-        management.pages_pending_retirement = Some(true);
-    }),
-    ("a debugger", |host, _| host.traced = Some(true)),
-    ("core dumps", |host, _| host.core_limit = Some(u64::MAX)),
-    ("dumpable again", |host, _| host.dumpable = Some(true)),
+fn card_has(witness: &SimulatedWitness, happened: impl FnOnce(&mut ManagedCardModel)) {
+    witness.library().change(0, happened).unwrap();
+}
+
+/// Each of these alone ends the trust in a device or a machine that was sound, by this check at least.
+const BAD_NEWS: &[(CheckId, &str, Change)] = &[
     (
-        "a management library that says nothing any more",
-        |_, management| {
-            *management = ManagementFacts::default();
+        CheckId::DeviceEccErrors,
+        "an error that ECC could not correct",
+        |witness| {
+            card_has(witness, |card| {
+                card.ecc_errors.as_mut().unwrap().uncorrected = 1;
+            });
         },
     ),
-    ("a system that says nothing any more", |host, _| {
-        *host = HostFacts::default();
+    (
+        CheckId::DeviceRowRemapping,
+        "a row that waits for its repair",
+        |witness| {
+            card_has(witness, |card| {
+                card.remapped_rows.as_mut().unwrap().pending = true;
+            });
+        },
+    ),
+    (
+        CheckId::DeviceRowRemapping,
+        "a row that can't be repaired",
+        |witness| {
+            card_has(witness, |card| {
+                card.remapped_rows.as_mut().unwrap().failed = true;
+            });
+        },
+    ),
+    (
+        CheckId::DevicePageRetirement,
+        "a page that waits for its retirement",
+        |witness| {
+            card_has(witness, |card| card.pages_pending_retirement = Some(true));
+        },
+    ),
+    (
+        CheckId::DeviceManagementLibrary,
+        "a card that fell off the bus",
+        |witness| {
+            card_has(witness, |card| card.lost = true);
+        },
+    ),
+    (
+        CheckId::DeviceEccErrors,
+        "errors that nobody may count any more",
+        |witness| {
+            let errors = ManagementFunction::nvmlDeviceGetTotalEccErrors;
+            let library = witness.library();
+            library.fail_always(errors, ManagementFault::NoPermission);
+        },
+    ),
+    (CheckId::HostTraced, "a debugger", |witness| {
+        witness.change_host(|host| host.traced = Some(true));
     }),
+    (CheckId::HostCoreDumps, "core dumps", |witness| {
+        witness.change_host(|host| host.core_limit = Some(u64::MAX));
+    }),
+    (
+        CheckId::HostDumpable,
+        "a process that can be dumped",
+        |witness| {
+            witness.change_host(|host| host.dumpable = Some(true));
+        },
+    ),
+    (
+        CheckId::HostTraced,
+        "a system that says nothing any more",
+        |witness| {
+            witness.change_host(|host| *host = HostFacts::default());
+        },
+    ),
 ];
 
 #[test]
 fn bad_news_stops_the_manager() {
-    for (news, change) in BAD_NEWS {
-        let (machine, recorder) = (machine(), Recorder::new());
-        let witness = Arc::new(Told::sound());
+    for (check, news, change) in BAD_NEWS {
+        let (machine, recorder) = (card(), Recorder::new());
+        let witness = Arc::new(sound());
         let manager = watched(&machine, &witness, &recorder);
         let shard = seal(&manager, "one", &weights(5000));
         let verified = manager.verify(&shard).unwrap();
         assert!(manager.recheck().unwrap().verdict().accepts(), "{news}");
         assert!(verified.permit.device_address().is_ok());
 
-        witness.change(change);
+        change(&witness);
         let error = manager.recheck().unwrap_err();
 
-        assert!(matches!(error, Error::Policy(_)), "{news}: {error}");
+        let Error::Policy(refusal) = &error else {
+            panic!("{news}: {error}")
+        };
+        assert!(refusal.names(*check), "{news}: {refusal}");
         assert_eq!(recorder.count("policy_violation"), 1, "{news}");
         assert_eq!(manager.stop_reason(), Some(&*error.to_string()), "{news}");
         assert!(
@@ -86,13 +144,13 @@ fn bad_news_stops_the_manager() {
 
 #[test]
 fn good_news_does_not_start_a_stopped_manager() {
-    let (machine, recorder) = (machine(), Recorder::new());
-    let witness = Arc::new(Told::sound());
+    let (machine, recorder) = (card(), Recorder::new());
+    let witness = Arc::new(sound());
     let manager = watched(&machine, &witness, &recorder);
-    witness.change(|host, _| host.traced = Some(true));
+    witness.change_host(|host| host.traced = Some(true));
     assert!(manager.recheck().is_err());
 
-    witness.change(|host, _| host.traced = Some(false));
+    witness.change_host(|host| host.traced = Some(false));
 
     assert!(manager.recheck().is_ok(), "it can still be looked at");
     assert!(manager.stop_reason().is_some());
@@ -100,8 +158,8 @@ fn good_news_does_not_start_a_stopped_manager() {
 
 #[test]
 fn a_warning_is_told_when_it_is_new_and_when_it_has_changed() {
-    let (machine, recorder) = (machine(), Recorder::new());
-    let witness = Arc::new(Told::sound());
+    let (machine, recorder) = (card(), Recorder::new());
+    let witness = Arc::new(sound());
     let manager = watched(&machine, &witness, &recorder);
     let told = || {
         manager.recheck().unwrap();
@@ -110,7 +168,9 @@ fn a_warning_is_told_when_it_is_new_and_when_it_has_changed() {
         told.iter().filter(of_errors).count()
     };
     let corrected = |errors| {
-        witness.change(|_, management| management.ecc.corrected = Some(errors));
+        card_has(&witness, |card| {
+            card.ecc_errors.as_mut().unwrap().corrected = errors;
+        });
     };
     let before = told();
 
@@ -128,25 +188,28 @@ fn a_warning_is_told_when_it_is_new_and_when_it_has_changed() {
 
 #[test]
 fn a_process_that_comes_to_the_card_is_told() {
-    let (machine, recorder) = (machine(), Recorder::new());
-    let witness = Arc::new(Told::sound());
+    let (machine, recorder) = (card(), Recorder::new());
+    let witness = Arc::new(sound());
     let manager = watched(&machine, &witness, &recorder);
-    let before = recorder.count("policy_warning");
+    recorder.forget();
 
-    witness.change(|_, management| {
-        management.processes = Some(vec![process(4711, Some("stranger"), Some(1 << 30))]);
+    card_has(&witness, |card| {
+        card.processes = Some(vec![process(4711, Some("stranger"), Some(1 << 30))]);
     });
-    let report = manager.recheck();
+    manager.recheck().unwrap();
 
-    let warned = recorder.count("policy_warning") > before;
-    assert!(warned || report.is_err(), "{}", recorder.json());
-    assert!(recorder.json().contains("stranger") || recorder.json().contains("4711"));
+    let told = recorder.told("policy_warning");
+    assert_eq!(told.len(), 1, "{}", recorder.json());
+    assert_eq!(told[0]["findings"][0]["id"], "device.other-processes");
+    let observed = told[0]["findings"][0]["observed"].as_str().unwrap();
+    assert!(observed.contains("4711"), "{observed}");
+    assert_eq!(manager.stop_reason(), None);
 }
 
 #[test]
 fn what_the_driver_says_of_the_device_is_asked_again() {
-    let (machine, recorder) = (machine(), Recorder::new());
-    let manager = watched(&machine, &Arc::new(Told::sound()), &recorder);
+    let (machine, recorder) = (card(), Recorder::new());
+    let manager = watched(&machine, &Arc::new(sound()), &recorder);
     let integrated = CUdevice_attribute::CU_DEVICE_ATTRIBUTE_INTEGRATED;
     machine.set_device_attribute(0, integrated, 1).unwrap();
 
@@ -161,8 +224,8 @@ fn what_the_driver_says_of_the_device_is_asked_again() {
 #[test]
 fn a_driver_that_answers_no_more_is_an_unknown_and_refused_under_every_profile() {
     for policy in [Policy::strict(), Policy::development()] {
-        let (machine, recorder) = (machine(), Recorder::new());
-        let builder = builder().policy(policy).witness(Arc::new(Told::sound()));
+        let (machine, recorder) = (card(), Recorder::new());
+        let builder = builder().policy(policy).witness(Arc::new(sound()));
         let manager = builder
             .observer(recorder.clone())
             .build(&platform(&machine))
@@ -183,8 +246,8 @@ fn a_driver_that_answers_no_more_is_an_unknown_and_refused_under_every_profile()
 
 #[test]
 fn a_lost_device_stops_the_manager_when_it_looks_again() {
-    let (machine, recorder) = (machine(), Recorder::new());
-    let manager = watched(&machine, &Arc::new(Told::sound()), &recorder);
+    let (machine, recorder) = (card(), Recorder::new());
+    let manager = watched(&machine, &Arc::new(sound()), &recorder);
     machine.lose_context(0).unwrap();
 
     let error = manager.recheck().unwrap_err();
@@ -199,7 +262,7 @@ fn a_lost_device_stops_the_manager_when_it_looks_again() {
 /// Lets a test follow the thread that asks: each look is told, and so is the thread's end.
 #[derive(Debug)]
 struct Followed {
-    told: Told,
+    told: SimulatedWitness,
     looks: Mutex<Sender<()>>,
     ends: Mutex<Sender<()>>,
     /// Panics at each look but the first, which is construction's.
@@ -223,7 +286,7 @@ impl Followed {
         let (looks, looked) = channel();
         let (ends, ended) = channel();
         let followed = Self {
-            told: Told::sound(),
+            told: sound(),
             looks: Mutex::new(looks),
             ends: Mutex::new(ends),
             panics,
@@ -234,7 +297,7 @@ impl Followed {
 
 impl Witness for Followed {
     fn host(&self) -> HostFacts {
-        let again = self.told.asked() > 0;
+        let again = self.told.looks_at_host() > 0;
         let facts = self.told.host();
         if again {
             let end = || End(self.ends.lock().unwrap().clone());
@@ -252,7 +315,7 @@ impl Witness for Followed {
 
 #[test]
 fn a_manager_looks_again_by_itself_and_its_thread_ends_with_it() {
-    let machine = machine();
+    let machine = card();
     let (witness, looked, ended) = Followed::new(false);
     let builder = watched_by(witness.clone()).recheck_every(ALWAYS);
     let manager = builder.build(&platform(&machine)).unwrap();
@@ -271,7 +334,7 @@ fn a_manager_looks_again_by_itself_and_its_thread_ends_with_it() {
 
 #[test]
 fn a_manager_that_looks_again_seldom_is_dropped_at_once() {
-    let machine = machine();
+    let machine = card();
     let (witness, looked, _) = Followed::new(false);
     let builder = watched_by(witness.clone()).recheck_every(NEVER);
     let manager = builder.build(&platform(&machine)).unwrap();
@@ -285,7 +348,7 @@ fn a_manager_that_looks_again_seldom_is_dropped_at_once() {
 
 #[test]
 fn bad_news_that_comes_by_itself_stops_the_manager_and_ends_its_thread() {
-    let (machine, recorder) = (machine(), Recorder::new());
+    let (machine, recorder) = (card(), Recorder::new());
     let (witness, looked, ended) = Followed::new(false);
     let builder = watched_by(witness.clone()).recheck_every(ALWAYS);
     let manager = builder
@@ -295,7 +358,7 @@ fn bad_news_that_comes_by_itself_stops_the_manager_and_ends_its_thread() {
     let shard = seal(&manager, "one", &weights(5000));
     looked.recv().unwrap();
 
-    witness.told.change(|host, _| host.traced = Some(true));
+    witness.told.change_host(|host| host.traced = Some(true));
 
     ended.recv().unwrap();
     assert!(matches!(manager.verify(&shard), Err(Error::Stopped { .. })));
@@ -304,7 +367,7 @@ fn bad_news_that_comes_by_itself_stops_the_manager_and_ends_its_thread() {
 
 #[test]
 fn a_witness_that_panics_stops_the_manager() {
-    let machine = machine();
+    let machine = card();
     let (witness, looked, ended) = Followed::new(true);
     let builder = watched_by(witness.clone()).recheck_every(ALWAYS);
     let manager = builder.build(&platform(&machine)).unwrap();
@@ -318,7 +381,7 @@ fn a_witness_that_panics_stops_the_manager() {
 
 #[test]
 fn an_interval_of_no_time_is_refused() {
-    let machine = machine();
+    let machine = card();
 
     let built = builder()
         .recheck_every(Duration::ZERO)

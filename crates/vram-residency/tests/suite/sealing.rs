@@ -453,7 +453,10 @@ fn a_manager_without_a_key_is_refused() {
 fn without_virtual_memory_management_a_shard_is_frozen_in_software_and_says_so() {
     let model = vram_sim::DeviceModel::without_vmm();
     let machine = vram_sim::Machine::builder().device(model).build().unwrap();
-    let manager = manager(&machine);
+    let manager = builder()
+        .without_mmu_freezing()
+        .build(&platform(&machine))
+        .unwrap();
 
     let shard = seal(&manager, "one", &weights(10_000));
 

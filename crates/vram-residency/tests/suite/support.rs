@@ -1,5 +1,6 @@
 //! A simulated machine, a manager on it, and an observer that keeps what it hears.
 
+use std::io::Read;
 use std::ptr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,7 +12,9 @@ use vram_residency::SealedShard;
 use vram_residency::{Clock, Error, Event, Manager, ManagerBuilder, Observer, SealRequest};
 use vram_seal::{SealKey, ShardId};
 use vram_sim::{DeviceModel, Machine};
-use vram_sys::{CUresult, Driver, Table};
+use vram_sys::{
+    CUmemAccess_flags, CUmemAccessDesc, CUmemLocation, CUmemLocationType, CUresult, Driver, Table,
+};
 
 /// Bytes in the simulated device: enough for every suite, and small enough to fill.
 pub(crate) const DEVICE: u64 = 64 << 20;
@@ -79,6 +82,15 @@ pub(crate) fn allocation_of(machine: &Machine, bytes: &[u8]) -> u64 {
         .id
 }
 
+/// A source that no refusal may touch.
+pub(crate) struct Unreadable;
+
+impl Read for Unreadable {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        panic!("a byte was read of what should have been refused before")
+    }
+}
+
 /// Keeps every event, as it was serialized.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
@@ -109,6 +121,10 @@ impl Recorder {
 
     pub(crate) fn events(&self) -> Vec<Value> {
         self.events.lock().unwrap().clone()
+    }
+
+    pub(crate) fn forget(&self) {
+        self.events.lock().unwrap().clear();
     }
 
     pub(crate) fn json(&self) -> String {
@@ -214,6 +230,23 @@ impl Outsider {
                     ptr::null_mut(),
                 )
             }
+        })
+    }
+
+    /// Lets kernels write to memory that was frozen.
+    pub(crate) fn allow_writes(&self, address: u64, len: u64) -> CUresult {
+        let access = CUmemAccessDesc {
+            location: CUmemLocation {
+                type_: CUmemLocationType::CU_MEM_LOCATION_TYPE_DEVICE,
+                id: 0,
+            },
+            flags: CUmemAccess_flags::CU_MEM_ACCESS_FLAGS_PROT_READWRITE,
+        };
+        self.in_the_context(|table| {
+            let len = usize::try_from(len).unwrap();
+            // SAFETY: the driver reads one access descriptor; that the range is another's is the point
+            // of the test.
+            unsafe { (table.cuMemSetAccess)(address, len, &raw const access, 1) }
         })
     }
 

@@ -1,66 +1,52 @@
-//! A witness that says what a test tells it to, and notices being asked.
+//! A card, and a witness that says what a test tells it to.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use vram_observe::{Card, Witness};
-use vram_policy::{
-    ComputeMode, EccFacts, HostFacts, LinkFacts, ManagementFacts, OperatingSystem, ProcessFacts,
-    ProcessKind, RowRemapping, Virtualization,
+use vram_policy::{HostFacts, OperatingSystem, ProcessKind};
+use vram_sim::{
+    DeviceModel, Machine, ManagedCardModel, SimulatedManagement, SimulatedProcess, SimulatedWitness,
 };
 
-/// Facts that can change while a manager lives.
-#[derive(Debug)]
-pub(crate) struct Told {
-    facts: Mutex<(HostFacts, ManagementFacts)>,
-    asked: AtomicU64,
+use crate::support::DEVICE;
+
+/// The card's identity, to the driver and to the management library.
+const UUID: [u8; 16] = *b"the suite's card";
+
+/// A machine whose card the witness knows.
+pub(crate) fn card() -> Machine {
+    let mut model = DeviceModel::small(DEVICE);
+    model.uuid = Some(UUID);
+    Machine::builder().device(model).build().unwrap()
 }
 
-impl Told {
-    /// A machine that no policy has anything against.
-    pub(crate) fn sound() -> Self {
-        Self {
-            facts: Mutex::new((host(), management())),
-            asked: AtomicU64::new(0),
-        }
-    }
-
-    pub(crate) fn with(self, change: impl FnOnce(&mut HostFacts, &mut ManagementFacts)) -> Self {
-        self.change(change);
-        self
-    }
-
-    pub(crate) fn change(&self, change: impl FnOnce(&mut HostFacts, &mut ManagementFacts)) {
-        let mut facts = self.facts.lock().unwrap();
-        let (host, management) = &mut *facts;
-        change(host, management);
-    }
-
-    /// How often the host was asked about.
-    pub(crate) fn asked(&self) -> u64 {
-        self.asked.load(Ordering::SeqCst)
-    }
+/// Of a machine that no policy has anything against.
+pub(crate) fn sound() -> SimulatedWitness {
+    let card = ManagedCardModel::h100(UUID, "0000:01:00.0");
+    SimulatedWitness::new(host(), SimulatedManagement::new("580.159.04", vec![card]))
 }
 
-impl Witness for Told {
-    fn host(&self) -> HostFacts {
-        self.asked.fetch_add(1, Ordering::SeqCst);
-        self.facts.lock().unwrap().0.clone()
-    }
+/// The same, of a card that something has happened to.
+pub(crate) fn unsound(happened: impl FnOnce(&mut ManagedCardModel)) -> SimulatedWitness {
+    let witness = sound();
+    witness.library().change(0, happened).unwrap();
+    witness
+}
 
-    fn management(&self, _: &Card<'_>) -> ManagementFacts {
-        self.facts.lock().unwrap().1.clone()
-    }
+/// The same, of a card whose memory has failed and can't be repaired.
+pub(crate) fn failing() -> SimulatedWitness {
+    unsound(|card| card.remapped_rows.as_mut().unwrap().failed = true)
+}
+
+/// The same, where the management library is not installed.
+pub(crate) fn blind() -> SimulatedWitness {
+    SimulatedWitness::new(host(), SimulatedManagement::absent())
 }
 
 /// A process on the card, not ours.
-pub(crate) fn process(pid: u32, name: Option<&str>, bytes: Option<u64>) -> ProcessFacts {
-    ProcessFacts {
+pub(crate) fn process(pid: u32, name: Option<&str>, bytes: Option<u64>) -> SimulatedProcess {
+    SimulatedProcess {
         pid,
         name: name.map(str::to_owned),
         bytes,
         kind: ProcessKind::Compute,
-        ours: false,
     }
 }
 
@@ -77,39 +63,5 @@ fn host() -> HostFacts {
         dumpable: Some(false),
         ptrace_scope: Some(3),
         traced: Some(false),
-    }
-}
-
-fn management() -> ManagementFacts {
-    ManagementFacts {
-        unavailable: None,
-        driver_version: Some("580.159.04".to_owned()),
-        ecc: EccFacts {
-            current: Some(true),
-            pending: Some(true),
-            corrected: Some(0),
-            uncorrected: Some(0),
-            uncorrected_lifetime: Some(0),
-        },
-        row_remapping: Some(RowRemapping {
-            after_corrected: 0,
-            after_uncorrected: 0,
-            pending: false,
-            failed: false,
-        }),
-        pages_pending_retirement: Some(false),
-        mig_mode: Some(false),
-        mig_slice: Some(false),
-        virtualization: Some(Virtualization::None),
-        confidential_compute: None,
-        persistence_mode: Some(true),
-        compute_mode: Some(ComputeMode::ExclusiveProcess),
-        driver_model: None,
-        processes: Some(Vec::new()),
-        link: LinkFacts {
-            generation: Some(5),
-            width: Some(16),
-            chip_to_chip: Some(false),
-        },
     }
 }

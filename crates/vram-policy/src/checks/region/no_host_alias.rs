@@ -2,12 +2,12 @@
 
 use crate::check_id::CheckId;
 use crate::checks::Check;
-use crate::clause::Clause;
+use crate::clause::{Clause, Conditions};
 use crate::facts::RegionFacts;
 use crate::finding::Severity;
 use crate::profile::Levels;
 
-pub(super) const CHECK: Check<RegionFacts> = Check {
+pub(in crate::checks) const CHECK: Check<RegionFacts> = Check {
     id: CheckId::RegionNoHostAlias,
     severity: Severity::Critical,
     levels: Levels::ALWAYS,
@@ -16,13 +16,11 @@ pub(super) const CHECK: Check<RegionFacts> = Check {
     remedy: "Allocate weights as plain device memory. Host-mapped and registered memory is fit \
              for staging only.",
     attributes: &["CU_POINTER_ATTRIBUTE_HOST_POINTER"],
-    documentation: "CUDA Driver API, Unified Addressing: cuPointerGetAttribute, CUpointer_attribute",
-    clauses,
+    documentation: "CUDA Driver API, Unified Addressing: cuPointerGetAttribute, \
+                    CUpointer_attribute",
+    conditions,
 };
 
-fn clauses(facts: &RegionFacts) -> Vec<Clause> {
-    vec![Clause::must_be_false(
-        "HOST_POINTER present",
-        facts.host_alias,
-    )]
+fn conditions(facts: &RegionFacts) -> Conditions {
+    Clause::must_be_false("HOST_POINTER present", facts.host_alias).into()
 }

@@ -2,12 +2,12 @@
 
 use crate::check_id::CheckId;
 use crate::checks::Check;
-use crate::clause::Clause;
+use crate::clause::{Clause, Conditions};
 use crate::facts::{MemoryKind, RegionFacts};
 use crate::finding::Severity;
 use crate::profile::Levels;
 
-pub(super) const CHECK: Check<RegionFacts> = Check {
+pub(in crate::checks) const CHECK: Check<RegionFacts> = Check {
     id: CheckId::RegionDeviceMemory,
     severity: Severity::Critical,
     levels: Levels::ALWAYS,
@@ -22,11 +22,12 @@ pub(super) const CHECK: Check<RegionFacts> = Check {
         "CU_POINTER_ATTRIBUTE_RANGE_START_ADDR",
         "CU_POINTER_ATTRIBUTE_RANGE_SIZE",
     ],
-    documentation: "CUDA Driver API, Unified Addressing: cuPointerGetAttribute, CUpointer_attribute",
-    clauses,
+    documentation: "CUDA Driver API, Unified Addressing: cuPointerGetAttribute, \
+                    CUpointer_attribute",
+    conditions,
 };
 
-fn clauses(facts: &RegionFacts) -> Vec<Clause> {
+fn conditions(facts: &RegionFacts) -> Conditions {
     vec![
         Clause::must_equal("MEMORY_TYPE", facts.memory, &MemoryKind::Device),
         Clause::must_equal(
@@ -37,4 +38,5 @@ fn clauses(facts: &RegionFacts) -> Vec<Clause> {
         Clause::must_be_true("RANGE_START matches", facts.starts_at_region),
         Clause::must_equal("RANGE_SIZE", facts.reported_size, &facts.expected_size),
     ]
+    .into()
 }

@@ -2,17 +2,17 @@
 
 use crate::check_id::CheckId;
 use crate::checks::Check;
-use crate::clause::Clause;
+use crate::clause::{Clause, Conditions};
 use crate::facts::DeviceFacts;
 use crate::finding::Severity;
 use crate::profile::Levels;
 
-pub(super) const CHECK: Check<DeviceFacts> = Check {
+pub(in crate::checks) const CHECK: Check<DeviceFacts> = Check {
     id: CheckId::DeviceOwnMemory,
     severity: Severity::Critical,
     levels: Levels::ALWAYS,
-    meaning: "The GPU shares memory or page tables with the host: what it calls its own memory may \
-              be host memory, which the host's processes and its swap can reach.",
+    meaning: "The GPU shares memory or page tables with the host: what it calls its own memory \
+              may be host memory, which the host's processes and its swap can reach.",
     remedy: "Use a discrete GPU. Where PAGEABLE_MEMORY_ACCESS alone is 1 on a discrete GPU, the \
              kernel's heterogeneous memory management is on: load the nvidia-uvm module with \
              uvm_disable_hmm=1.",
@@ -22,10 +22,10 @@ pub(super) const CHECK: Check<DeviceFacts> = Check {
         "CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS_USES_HOST_PAGE_TABLES",
     ],
     documentation: "CUDA Driver API, Device Management: cuDeviceGetAttribute, CUdevice_attribute",
-    clauses,
+    conditions,
 };
 
-fn clauses(facts: &DeviceFacts) -> Vec<Clause> {
+fn conditions(facts: &DeviceFacts) -> Conditions {
     vec![
         Clause::must_be_false("INTEGRATED", facts.integrated),
         Clause::must_be_false("PAGEABLE_MEMORY_ACCESS", facts.pageable_memory_access),
@@ -34,4 +34,5 @@ fn clauses(facts: &DeviceFacts) -> Vec<Clause> {
             facts.pageable_memory_access_uses_host_page_tables,
         ),
     ]
+    .into()
 }
