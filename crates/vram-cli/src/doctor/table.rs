@@ -4,7 +4,7 @@ use anstyle::Style;
 use vram_policy::residency::ResidencyStatus;
 use vram_policy::{Enforcement, Finding, Profile, Report, Status, Verdict};
 
-use super::examination::{Device, Examination, Outcome};
+use super::examination::{Device, Examination};
 use super::layout::{cut, labelled, length, padded, wrap};
 use super::residency::Residency;
 use crate::output::{BAD, CAUTION, FAINT, GOOD, LABEL, NOTED};
@@ -114,10 +114,11 @@ impl Effect {
     }
 }
 
-const fn word(status: Status) -> &'static str {
-    match status {
-        Status::NotApplicable => "n/a",
-        status => status.as_str(),
+const fn word(effect: Effect, status: Status) -> &'static str {
+    match (effect, status) {
+        (_, Status::NotApplicable) => "n/a",
+        (Effect::Noted, Status::Warn) => "note",
+        (_, status) => status.as_str(),
     }
 }
 
@@ -125,7 +126,7 @@ const fn verdict_words(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Accepted => "accepts",
         Verdict::AcceptedWithWarnings => "accepts, warns",
-        Verdict::Undecided => "undecided",
+        Verdict::Undecided => "can't accept",
         _ => "refuses",
     }
 }
@@ -185,7 +186,7 @@ impl Page {
         let good = matches!(effect, Effect::Good | Effect::None);
         self.line(
             effect,
-            word(finding.status),
+            word(effect, finding.status),
             finding.id.as_str(),
             &observed,
             good,
@@ -229,7 +230,7 @@ impl Page {
         let (effect, word) = match residency.status() {
             Some(ResidencyStatus::Proven) => (Effect::Good, "pass"),
             Some(ResidencyStatus::Contradicted) => (Effect::Refuses, "fail"),
-            None if simulated => (Effect::None, word(Status::NotApplicable)),
+            None if simulated => (Effect::None, "n/a"),
             Some(_) | None => (Effect::Noted, "unknown"),
         };
         self.line(effect, word, RESIDENCY, &shown(&residency.summary), false);
@@ -250,30 +251,38 @@ impl Page {
             self.verdict_of_each(examination);
             self.text.push('\n');
         }
-        let judged = match examination.verdict {
-            Outcome::NoDevice => {
-                let host = verdict_words(examination.host.report.verdict());
-                format!(
-                    "{BAD}✗{BAD:#} no device to judge; of the host alone, {} {host}",
-                    examination.profile
-                )
-            }
-            Outcome::Judged(verdict) => {
-                let effect = Effect::of_verdict(verdict);
-                let (style, symbol) = (effect.style(), effect.symbol());
-                format!(
-                    "{style}{symbol} {}{style:#} {}",
-                    examination.profile,
-                    verdict_words(verdict)
-                )
-            }
-        };
-        self.text.push_str(&judged);
-        self.text.push_str(&reasons(examination));
-        self.text.push('\n');
+        if examination.devices.is_empty() {
+            let host = verdict_words(examination.host.report.verdict());
+            let profile = examination.profile;
+            self.text.push_str(&format!(
+                "{BAD}✗{BAD:#} no device to judge; of the host alone, {profile} {host}\n"
+            ));
+        }
+        for device in &examination.devices {
+            self.verdict_of(device, examination);
+        }
         self.text.push_str(&format!(
             "{FAINT}✗ stands in the way   ! is tolerated   · is noted   – does not apply{FAINT:#}\n"
         ));
+    }
+
+    /// What the profile says of a device, and what stands in the way, by name.
+    fn verdict_of(&mut self, device: &Device, examination: &Examination) {
+        let profile = examination.profile;
+        let Some(verdict) = device.verdicts.of(profile) else {
+            return;
+        };
+        let effect = Effect::of_verdict(verdict);
+        let (style, symbol) = (effect.style(), effect.symbol());
+        let reasons = reasons(device, &examination.host.report);
+        let words = verdict_words(verdict);
+        let colon = if reasons.is_empty() { "" } else { ": " };
+        let said = format!("device {}: {profile} {words}{colon}{reasons}", device.index);
+        let mut margin = format!("{style}{symbol}{style:#}");
+        for line in wrap(&said, self.width.saturating_sub(2)) {
+            self.text.push_str(&format!("{margin} {line}\n"));
+            margin = " ".to_owned();
+        }
     }
 
     /// A line for each device, a column for each profile.
@@ -318,23 +327,15 @@ impl Page {
     }
 }
 
-/// What stands in the way, by name.
-fn reasons(examination: &Examination) -> String {
-    let reports = std::iter::once(&examination.host.report)
-        .chain(examination.devices.iter().map(|device| &device.report));
-    let mut ids: Vec<&str> = Vec::new();
-    for finding in reports.flat_map(Report::findings) {
-        let id = finding.id.as_str();
-        if Effect::of(finding) == Effect::Refuses && !ids.contains(&id) {
-            ids.push(id);
-        }
-    }
-    let contradicted = |device: &Device| device.residency.is_contradicted();
-    if examination.devices.iter().any(contradicted) {
+/// What stands in the way of a device on its host, by name.
+fn reasons(device: &Device, host: &Report) -> String {
+    let findings = host.findings().iter().chain(device.report.findings());
+    let mut ids: Vec<&str> = findings
+        .filter(|finding| Effect::of(finding) == Effect::Refuses)
+        .map(|finding| finding.id.as_str())
+        .collect();
+    if device.residency.is_contradicted() {
         ids.push(RESIDENCY);
     }
-    if ids.is_empty() {
-        return String::new();
-    }
-    format!(": {}", ids.join(", "))
+    ids.join(", ")
 }

@@ -12,7 +12,6 @@ use crate::run::{Ran, run};
 
 const ACCEPTED: &str = "accepted";
 const WARNED: &str = "accepted-with-warnings";
-const UNDECIDED: &str = "undecided";
 const REFUSED: &str = "refused";
 
 /// A kind of machine, and what has to be said of it.
@@ -27,7 +26,151 @@ struct Kind {
     shown: &'static [&'static str],
 }
 
-const FLEET: &[Kind] = &[];
+const FLEET: &[Kind] = &[
+    Kind {
+        name: "datacenter",
+        verdicts: [ACCEPTED; 3],
+        in_the_way: &[],
+        shown: &[
+            "release 580.159.04",
+            "ECC current 1",
+            "VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED 1",
+        ],
+    },
+    // Without ECC nobody counts errors either.
+    Kind {
+        name: "consumer",
+        verdicts: [REFUSED, WARNED, WARNED],
+        in_the_way: &["device.ecc-mode", "device.ecc-errors"],
+        shown: &["ECC current 0", "Xorg (graphics)"],
+    },
+    // Memory that is the host's is refused whatever the profile; nothing else is known without NVML.
+    Kind {
+        name: "integrated",
+        verdicts: [REFUSED; 3],
+        in_the_way: &[
+            "device.own-memory",
+            "device.management-library",
+            "device.virtualization",
+            "device.mps",
+            "device.ecc-mode",
+            "device.ecc-errors",
+            "device.row-remapping",
+            "device.page-retirement",
+        ],
+        shown: &["INTEGRATED 1", "NVML unknown"],
+    },
+    Kind {
+        name: "coherent",
+        verdicts: [REFUSED; 3],
+        in_the_way: &["device.own-memory", "device.coherent-link"],
+        shown: &[
+            "PAGEABLE_MEMORY_ACCESS_USES_HOST_PAGE_TABLES 1",
+            "C2C link on 1",
+        ],
+    },
+    // Windows pages the GPU's memory, and NVML there says little.
+    Kind {
+        name: "wsl",
+        verdicts: [REFUSED, REFUSED, WARNED],
+        in_the_way: &[
+            "host.wsl",
+            "device.mps",
+            "device.ecc-mode",
+            "device.ecc-errors",
+            "device.row-remapping",
+            "device.page-retirement",
+        ],
+        shown: &["/dev/dxg 1", "microsoft-standard-WSL2"],
+    },
+    // A slice has memory of its own: a fact to know, and no fault.
+    Kind {
+        name: "mig-slice",
+        verdicts: [ACCEPTED; 3],
+        in_the_way: &[],
+        shown: &["MIG slice 1", "NVIDIA_VISIBLE_DEVICES=0:0"],
+    },
+    // The hypervisor schedules others on the same silicon, and the guest can't freeze memory.
+    Kind {
+        name: "vgpu-guest",
+        verdicts: [REFUSED, REFUSED, WARNED],
+        in_the_way: &[
+            "device.mmu-freezing",
+            "device.virtualization",
+            "device.ecc-mode",
+            "device.ecc-errors",
+            "device.row-remapping",
+            "device.page-retirement",
+        ],
+        shown: &[
+            "virtualization vGPU guest",
+            "VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED 0",
+        ],
+    },
+    Kind {
+        name: "mps-client",
+        verdicts: [REFUSED, WARNED, WARNED],
+        in_the_way: &["host.mps", "device.mps"],
+        shown: &[
+            "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE=50",
+            "pid 3204 python3 (MPS)",
+        ],
+    },
+    Kind {
+        name: "confidential-compute",
+        verdicts: [ACCEPTED; 3],
+        in_the_way: &[],
+        shown: &["confidential computing 1", "developer tools 0"],
+    },
+    Kind {
+        name: "failing",
+        verdicts: [REFUSED, REFUSED, WARNED],
+        in_the_way: &["device.ecc-errors", "device.row-remapping"],
+        shown: &[
+            "uncorrected, volatile 3",
+            "lifetime 5",
+            "remapping pending 1",
+        ],
+    },
+    Kind {
+        name: "shared",
+        verdicts: [WARNED; 3],
+        in_the_way: &[],
+        shown: &[
+            "pid 40112 vllm (compute)",
+            "pid 40977 python3",
+            "pid 41530 ffmpeg",
+        ],
+    },
+    // The kernels are for compute capability 7.5 and later, the driver for R525 and later.
+    Kind {
+        name: "old-driver",
+        verdicts: [REFUSED, REFUSED, WARNED],
+        in_the_way: &[
+            "device.compute-capability",
+            "device.driver-version",
+            "device.mps",
+        ],
+        shown: &["CUDA 11.4, release 470.256.02", "COMPUTE_CAPABILITY 7.0"],
+    },
+    // What stands in the way is the second device's: the first one is accepted.
+    Kind {
+        name: "two-unlike",
+        verdicts: [REFUSED, WARNED, WARNED],
+        in_the_way: &[
+            "device.ecc-mode",
+            "device.ecc-errors",
+            "device.row-remapping",
+            "device.page-retirement",
+        ],
+        shown: &[
+            "Device 0: Simulated RTX 6000 Ada Generation",
+            "Device 1: Simulated T1000 8GB",
+            "! device 0: strict accepts, warns",
+            "✗ device 1: strict refuses: device.ecc-mode",
+        ],
+    },
+];
 
 fn examine(kind: &Kind, arguments: &[&str]) -> Ran {
     let simulated = format!("--simulated={}", kind.name);
@@ -88,12 +231,19 @@ fn every_report_for_programs_is_as_it_was_read_and_found_right() {
 fn each_profile_says_of_each_machine_what_its_hardware_deserves() {
     for kind in FLEET {
         let document = examine(kind, &["--json"]).json();
-        for (profile, verdict) in ["strict", "standard", "development"].iter().zip(kind.verdicts) {
+        for (profile, verdict) in ["strict", "standard", "development"]
+            .iter()
+            .zip(kind.verdicts)
+        {
             // The worst over the devices.
             let ran = examine(kind, &["--json", "--profile", profile]);
 
             assert_eq!(ran.json()["verdict"], verdict, "{}, {profile}", kind.name);
-            let code = if [ACCEPTED, WARNED].contains(&verdict) { 0 } else { 4 };
+            let code = if [ACCEPTED, WARNED].contains(&verdict) {
+                0
+            } else {
+                4
+            };
             assert_eq!(ran.code, code, "{}, {profile}", kind.name);
         }
         assert_eq!(in_the_way(&document), kind.in_the_way, "{}", kind.name);
@@ -109,7 +259,11 @@ fn each_report_shows_what_is_particular_to_its_machine() {
         let text = words.join(" ");
 
         for expected in kind.shown {
-            assert!(text.contains(expected), "{}: {expected} in {text}", kind.name);
+            assert!(
+                text.contains(expected),
+                "{}: {expected} in {text}",
+                kind.name
+            );
         }
         assert!(text.contains("(simulated)"), "{}", kind.name);
     }

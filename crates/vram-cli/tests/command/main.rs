@@ -19,6 +19,7 @@ mod devices;
 mod digest;
 mod doctor;
 mod drill;
+mod fleet;
 mod help;
 mod json;
 mod model;
