@@ -40,7 +40,8 @@ pub enum Kind {
     Datacenter,
     /// A desktop with an RTX 4090, whose ECC is off, and a display on it.
     Consumer,
-    /// A Jetson AGX Orin: the GPU has no memory of its own, and there is no management library.
+    /// A Jetson AGX Orin under `JetPack` 5: the GPU has no memory of its own, and there is no management
+    /// library.
     Integrated,
     /// A GH200: GPU and processor share one coherent address space.
     Coherent,
@@ -186,8 +187,8 @@ impl Kind {
             Self::VgpuGuest => DriverRelease::new("550.90.07", 12_040),
             Self::Wsl => DriverRelease::new("566.36", 12_070),
             Self::MpsClient | Self::Failing => DriverRelease::new("570.133.20", 12_080),
-            // JetPack 6.
-            Self::Integrated => DriverRelease::new("540.4.0", 12_060),
+            // JetPack 5 with the compatibility package of CUDA 12.2: the last that has no management library.
+            Self::Integrated => DriverRelease::new("35.4.1", 12_020),
             _ => DriverRelease::new("580.159.04", 13_000),
         }
     }

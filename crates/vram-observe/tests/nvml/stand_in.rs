@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -87,7 +87,9 @@ impl StandIn {
 fn compile(flags: &[&str]) -> Option<Vec<u8>> {
     let folder = TempDir::new().unwrap();
     let library = folder.path().join("stand-in.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nvml/library.c");
+    // Within the test, so that it runs where the sources are not.
+    let source = folder.path().join("stand-in.c");
+    fs::write(&source, include_str!("library.c")).unwrap();
     let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
     let output = Command::new(compiler)
         .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])

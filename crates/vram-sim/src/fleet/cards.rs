@@ -344,7 +344,7 @@ impl Silicon {
                 link_generation: Some(3),
                 ..undivided
             },
-            // Nobody is asked: a Jetson has no such library.
+            // Nobody is asked: there is no such library.
             Self::Orin => undivided,
         }
     }

@@ -29,7 +29,7 @@ pub(super) fn of(kind: Kind) -> HostFacts {
         },
         // The module for unified memory is not on Jetsons.
         Kind::Integrated => HostFacts {
-            kernel_release: Some("5.15.148-tegra".to_owned()),
+            kernel_release: Some("5.10.120-tegra".to_owned()),
             heterogeneous_memory_management: None,
             ..server
         },

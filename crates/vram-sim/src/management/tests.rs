@@ -220,6 +220,33 @@ fn of_a_slice_its_card_is_described_and_its_own_processes() {
 }
 
 #[test]
+fn a_slice_has_nothing_of_what_belongs_to_the_whole_card() {
+    let library = library();
+    let own = MigSliceModel {
+        uuid: SLICE,
+        processes: Vec::new(),
+    };
+    library.change(0, |card| card.slices.push(own)).unwrap();
+    let slice = Card {
+        uuid: SLICE,
+        pci_bus_id: None,
+    };
+    // Without the card that it is of, only the slice itself is left to ask.
+    let function = Function::nvmlDeviceGetDeviceHandleFromMigDeviceHandle;
+    library.fail_always(function, ManagementFault::NoPermission);
+
+    let expected = ManagementFacts {
+        driver_version: everything().driver_version,
+        mig_slice: Some(true),
+        // Of the system, not of the card.
+        confidential_compute: everything().confidential_compute,
+        processes: Some(vec![]),
+        ..ManagementFacts::default()
+    };
+    assert_eq!(facts(&library, &slice), expected);
+}
+
+#[test]
 fn a_machine_without_the_library_says_so() {
     let facts = facts(&SimulatedManagement::absent(), &CARD);
 
