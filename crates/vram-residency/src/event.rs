@@ -63,7 +63,7 @@ pub enum Event<'a> {
     PolicyViolation {
         /// The shard, where it was one's region.
         shard: Option<&'a ShardId>,
-        /// The checks that refuse.
+        /// The checks that refuse; none where a measurement contradicts what they were told.
         checks: Vec<CheckId>,
         /// The findings.
         reason: String,

@@ -298,7 +298,58 @@ fn windows(bytes: u64, least: u64) -> Vec<(u64, u64)> {
     reason = "tests compute on known values"
 )]
 mod tests {
+    use vram_alloc::{AllocatorConfig, Platform};
+    use vram_sim::{DeviceModel, Machine};
+
     use super::*;
+
+    fn prover() -> (Machine, ResidencyProver) {
+        let machine = Machine::builder()
+            .device(DeviceModel::small(64 << 20))
+            .threads(1)
+            .build()
+            .unwrap();
+        let platform = Platform::with_driver(machine.driver()).unwrap();
+        let device = platform.open(0).unwrap();
+        let allocator = Allocator::new(&device, AllocatorConfig::default()).unwrap();
+        let prover = ResidencyProver::new(&allocator).unwrap();
+        (machine, prover)
+    }
+
+    #[test]
+    fn passes_that_find_other_bytes_are_told() {
+        let (_machine, mut prover) = prover();
+        let mut region = prover.allocator.allocate(100_000).unwrap();
+        let mut sums = None;
+        for pass in 0..2 {
+            let span = region.span(0, 100_000).unwrap();
+            prover.pass(span, pass, &mut sums).unwrap();
+        }
+
+        region.write(54_321, &[1]).unwrap();
+        let error = prover
+            .pass(region.span(0, 100_000).unwrap(), 2, &mut sums)
+            .unwrap_err();
+
+        assert!(matches!(error, Error::UnsteadyRead { pass: 2 }), "{error}");
+    }
+
+    #[test]
+    fn a_kernel_that_does_nothing_is_no_reading() {
+        let (_machine, mut prover) = prover();
+        let region = prover.allocator.allocate(100_000).unwrap();
+        // Too little room for any thread's sum: nothing is launched, and what was there stays.
+        prover.sums = prover.allocator.allocate_scratch(15).unwrap();
+        let mut sums = None;
+        let span = region.span(0, 100_000).unwrap();
+        prover.pass(span, 0, &mut sums).unwrap();
+
+        let error = prover.pass(span, 1, &mut sums).unwrap_err();
+
+        assert!(matches!(error, Error::UnsteadyRead { pass: 1 }), "{error}");
+        let test = prover.self_test().unwrap_err();
+        assert!(matches!(test, Error::UnsteadyRead { .. }), "{test}");
+    }
 
     #[test]
     fn windows_cover_every_byte_once_and_none_is_too_small() {

@@ -192,7 +192,10 @@ mod tests {
             127 * GROUP,
         ];
         let regions = frozen(&sizes);
-        let regions: Vec<_> = regions.iter().collect();
+        let regions: Vec<_> = regions
+            .iter()
+            .map(|region| region as &dyn Readable)
+            .collect();
 
         let windows = plan(&regions);
 

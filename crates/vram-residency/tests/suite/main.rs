@@ -12,12 +12,14 @@ mod cust;
 #[cfg(feature = "drill")]
 mod drill;
 mod enforcement;
+mod external;
 mod failures;
 mod files;
 mod folders;
 mod hashing;
 mod policy;
 mod recheck;
+mod residency;
 mod room;
 mod sealing;
 mod secrecy;

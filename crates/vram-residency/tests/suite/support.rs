@@ -182,6 +182,26 @@ impl Outsider {
         }
     }
 
+    /// Allocates plain device memory with these bytes in it.
+    pub(crate) fn allocate(&self, bytes: &[u8]) -> u64 {
+        let mut address = 0;
+        let taken = self.in_the_context(|table| {
+            // SAFETY: the driver writes one address.
+            unsafe { (table.cuMemAlloc_v2)(&raw mut address, bytes.len()) }
+        });
+        assert_eq!(taken, CUresult::CUDA_SUCCESS);
+        assert_eq!(self.write(address, bytes), CUresult::CUDA_SUCCESS);
+        address
+    }
+
+    pub(crate) fn free(&self, address: u64) {
+        let freed = self.in_the_context(|table| {
+            // SAFETY: the address is an allocation of a test's, which has done with it.
+            unsafe { (table.cuMemFree_v2)(address) }
+        });
+        assert_eq!(freed, CUresult::CUDA_SUCCESS);
+    }
+
     /// Copies bytes to a device address, and waits. The driver looks at where they go.
     pub(crate) fn write(&self, address: u64, bytes: &[u8]) -> CUresult {
         self.in_the_context(|table| {
