@@ -20,6 +20,15 @@ pub(crate) struct PolicyOptions {
 }
 
 impl PolicyOptions {
+    /// Options that name a profile alone.
+    #[cfg(test)]
+    pub(crate) fn of(profile: &str) -> Self {
+        Self {
+            profile: profile.parse().ok(),
+            set: Vec::new(),
+        }
+    }
+
     /// The policy that the options ask for, on the profile `default` where they name none.
     pub(crate) fn policy_or(&self, default: Profile) -> Policy {
         self.on(self.profile.unwrap_or(default))

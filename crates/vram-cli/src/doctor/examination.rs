@@ -161,3 +161,122 @@ impl Serialize for Outcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use vram_policy::residency::{RateSource, ResidencyReason, ResidencyStatus, ResidencyVerdict};
+
+    use super::*;
+
+    fn device(residency: Residency) -> Seen {
+        Seen {
+            index: 0,
+            facts: DeviceFacts {
+                integrated: Some(false),
+                pageable_memory_access: Some(false),
+                pageable_memory_access_uses_host_page_tables: Some(false),
+                direct_managed_access_from_host: Some(false),
+                ..DeviceFacts::default()
+            },
+            residency,
+        }
+    }
+
+    fn not_measured() -> Residency {
+        Residency {
+            summary: "not measured".to_owned(),
+            measured: None,
+        }
+    }
+
+    fn measured(status: ResidencyStatus) -> Residency {
+        let verdict = ResidencyVerdict {
+            status,
+            reason: ResidencyReason::SlowAsLink,
+            simulated: false,
+            source: RateSource::Read,
+            bytes: 1 << 30,
+            windows: 1,
+            passes: 3,
+            rate: None,
+            observed_rate: None,
+            control_rate: None,
+            link: None,
+            ceiling: None,
+            measured_copy: None,
+            threshold: None,
+            margin_permille: None,
+            behind_link_permille: None,
+            window_needed: None,
+        };
+        Residency {
+            summary: verdict.to_string(),
+            measured: Some(verdict),
+        }
+    }
+
+    fn examine(profile: &str, devices: Vec<Seen>) -> Examination {
+        let options = PolicyOptions::of(profile);
+        Examination::new(&options, HostFacts::default(), devices, None)
+    }
+
+    #[test]
+    fn what_could_not_be_observed_is_no_acceptance_under_strict() {
+        let examination = examine("strict", vec![device(not_measured())]);
+
+        assert_eq!(examination.verdict, Outcome::Judged(Verdict::Undecided));
+        assert_eq!(examination.exit(), Exit::Policy);
+    }
+
+    #[test]
+    fn a_machine_of_unknowns_can_be_developed_on_with_a_warning() {
+        let examination = examine("development", vec![device(not_measured())]);
+
+        let verdict = Outcome::Judged(Verdict::AcceptedWithWarnings);
+        assert_eq!(examination.verdict, verdict);
+        assert_eq!(examination.exit(), Exit::Good);
+    }
+
+    #[test]
+    fn memory_measured_to_lie_elsewhere_is_refused_by_every_profile() {
+        for profile in Profile::ALL {
+            let residency = measured(ResidencyStatus::Contradicted);
+            let examination = examine(profile.as_str(), vec![device(residency)]);
+
+            assert_eq!(examination.verdict, Outcome::Judged(Verdict::Refused));
+            assert_eq!(examination.exit(), Exit::Policy);
+        }
+    }
+
+    #[test]
+    fn a_measurement_that_proves_hides_no_finding() {
+        let unproven = examine("strict", vec![device(measured(ResidencyStatus::Unproven))]);
+        let proven = examine("strict", vec![device(measured(ResidencyStatus::Proven))]);
+
+        assert_eq!(proven.verdict, unproven.verdict);
+        assert_eq!(proven.exit(), Exit::Policy);
+    }
+
+    #[test]
+    fn the_worst_device_decides() {
+        let bad = Seen {
+            facts: DeviceFacts {
+                integrated: Some(true),
+                ..DeviceFacts::default()
+            },
+            ..device(not_measured())
+        };
+
+        let examination = examine("development", vec![device(not_measured()), bad]);
+
+        assert_eq!(examination.verdict, Outcome::Judged(Verdict::Refused));
+    }
+
+    #[test]
+    fn no_device_is_an_error_and_no_acceptance() {
+        let examination = examine("development", Vec::new());
+
+        assert_eq!(examination.verdict, Outcome::NoDevice);
+        assert_eq!(examination.exit(), Exit::Error);
+    }
+}

@@ -1,5 +1,6 @@
-//! What `vram doctor` says of machines of many kinds, all of them simulated: each whole report, for people
-//! and for programs, is kept beside this file. `VRAM_BLESS=1` writes them anew.
+//! What `vram doctor` says of machines of many kinds, all of them simulated: each report, for people and for
+//! programs, is kept beside this file. `VRAM_BLESS=1` writes them anew. Of the document, what is the same in
+//! every report is left out: the meaning and the source of each check.
 //!
 //! A golden report shows that something changed, not that it is right. So what must be said of each kind
 //! of hardware stands here by name.
@@ -192,6 +193,22 @@ fn compare(name: &str, text: &str) {
     );
 }
 
+fn every_finding(document: &mut Value) -> Vec<&mut Value> {
+    let document = document.as_object_mut().unwrap();
+    let mut subjects = Vec::new();
+    for (key, value) in document.iter_mut() {
+        match key.as_str() {
+            "host" => subjects.push(value),
+            "devices" => subjects.extend(value.as_array_mut().unwrap()),
+            _ => {}
+        }
+    }
+    let reports = subjects.into_iter().map(|subject| &mut subject["report"]);
+    reports
+        .flat_map(|report| report["findings"].as_array_mut().unwrap())
+        .collect()
+}
+
 /// The ids of a document's findings that stand in the way, host first, each once.
 fn in_the_way(document: &Value) -> Vec<String> {
     let devices = document["devices"].as_array().unwrap().iter();
@@ -220,6 +237,10 @@ fn every_report_for_programs_is_as_it_was_read_and_found_right() {
         let mut document = examine(kind, &["--json"]).json();
         document["seconds"] = Value::Null;
         document["vram"] = Value::Null;
+        for finding in every_finding(&mut document) {
+            let finding = finding.as_object_mut().unwrap();
+            assert!(finding.remove("meaning").is_some() && finding.remove("source").is_some());
+        }
 
         let text = serde_json::to_string_pretty(&document).unwrap() + "\n";
 
