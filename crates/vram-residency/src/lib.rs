@@ -44,6 +44,30 @@
 //! 4. Only that makes an [`ExecutionPermit`], and only a permit gives the device address out. A
 //!    failure stops the manager: it permits nothing more, for any shard.
 //!
+//! # The policy
+//!
+//! What a GPU could do proves nothing; what is judged is what was observed. When a manager is made, a
+//! [`Policy`](vram_policy::Policy) judges the device and the machine around it, this process included; what
+//! the CUDA driver doesn't say comes from a [`Witness`](vram_observe::Witness). A region is judged before
+//! anything is uploaded into it, once it is frozen, and at every verification, by what the driver says of it
+//! at that moment. What can change while a manager lives is looked at again by [`Manager::recheck`], which
+//! [`recheck_every`](ManagerBuilder::recheck_every) repeats.
+//!
+//! What the policy refuses is told as [`Event::PolicyViolation`] and stops the manager, or keeps it from
+//! being made; what it warns of is told as [`Event::PolicyWarning`], when it is new and when it has changed.
+//! What can't be observed is unknown, and never passes. The default is what an auditor asks for,
+//! [`Policy::strict`](vram_policy::Policy::strict):
+//!
+//! ```
+//! use std::time::Duration;
+//! use vram_policy::{CheckId, Enforcement, Policy};
+//! use vram_residency::ManagerBuilder;
+//!
+//! let builder = ManagerBuilder::new()
+//!     .policy(Policy::strict().with(CheckId::DeviceEccMode, Enforcement::Warn))
+//!     .recheck_every(Duration::from_secs(60));
+//! ```
+//!
 //! # What it does not do
 //!
 //! It can't defend against a hostile kernel driver, against code within this process that remaps
