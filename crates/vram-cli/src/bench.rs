@@ -8,6 +8,7 @@ mod host;
 mod measured;
 mod peers;
 mod report;
+mod residency;
 mod rig;
 mod run;
 mod scale;

@@ -4,11 +4,11 @@ use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use vram_alloc::Readable;
-use vram_policy::DeviceFacts;
 use vram_policy::residency::{
     LinkEvidence, NEEDED_CACHES, Rate, RateSource, ResidencyEvidence, ResidencyStatus,
     ResidencyVerdict, Streamed,
 };
+use vram_policy::{DeviceFacts, Report};
 
 use crate::event::Event;
 use crate::facts::device_facts;
@@ -70,6 +70,17 @@ impl Manager {
             Err(error) => self.stop_if_fatal(error),
         }
         proven
+    }
+
+    /// Asks the driver what a shard's region is at this moment, and judges the answers: what every verification
+    /// does before it measures, and nothing more. It tells nobody and stops nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Policy`] for what the policy refuses; [`Error::Memory`] for a lost device.
+    pub fn check_region(&self, shard: &SealedShard) -> Result<Report> {
+        let region = shard.region().ok_or_else(|| self.stopped_error())?;
+        self.admit_region(region)
     }
 
     /// Measures where any memory lies that this manager's device can read. It tells nobody and stops nothing.

@@ -1,10 +1,14 @@
 //! The driver itself: what a program can do to memory behind the libraries' back.
 
+use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
 
 use vram_kernels::{KernelArgs, PTX, Sha256BlocksArgs, THREADS_PER_BLOCK};
 use vram_sys::{CUresult, Driver};
+
+/// `CU_MEMHOSTALLOC_DEVICEMAP` and `CU_MEMHOSTREGISTER_DEVICEMAP`.
+const DEVICE_MAP: u32 = 2;
 
 /// The driver itself, with the device's context current to this thread.
 pub(crate) struct Raw {
@@ -29,6 +33,74 @@ impl Raw {
         let pushed = call!(raw, cuCtxPushCurrent_v2(context));
         assert_eq!(pushed, CUresult::CUDA_SUCCESS);
         raw
+    }
+
+    /// Leaves the context, as it was found.
+    pub(crate) fn leave(self) {
+        let mut context = ptr::null_mut();
+        let popped = call!(self, cuCtxPopCurrent_v2(&raw mut context));
+        assert_eq!(popped, CUresult::CUDA_SUCCESS);
+        let released = call!(self, cuDevicePrimaryCtxRelease_v2(0));
+        assert_eq!(released, CUresult::CUDA_SUCCESS);
+    }
+
+    /// Allocates plain device memory.
+    pub(crate) fn take(&self, len: usize) -> u64 {
+        let mut address = 0;
+        let taken = call!(self, cuMemAlloc_v2(&raw mut address, len));
+        assert_eq!(taken, CUresult::CUDA_SUCCESS);
+        address
+    }
+
+    /// Frees memory of [`take`](Self::take) or [`take_managed`](Self::take_managed).
+    pub(crate) fn free(&self, address: u64) {
+        assert_eq!(call!(self, cuMemFree_v2(address)), CUresult::CUDA_SUCCESS);
+    }
+
+    /// Allocates memory that the driver may move; a few MiB, and never touched.
+    pub(crate) fn take_managed(&self, len: usize) -> u64 {
+        /// `CU_MEM_ATTACH_GLOBAL`.
+        const GLOBAL: u32 = 1;
+        let mut address = 0;
+        let taken = call!(self, cuMemAllocManaged(&raw mut address, len, GLOBAL));
+        assert_eq!(taken, CUresult::CUDA_SUCCESS);
+        address
+    }
+
+    /// Allocates host memory that the device reaches: where it is for the host, and for the device.
+    pub(crate) fn take_mapped_host(&self, len: usize) -> (*mut c_void, u64) {
+        let (mut start, mut address) = (ptr::null_mut(), 0);
+        let taken = call!(self, cuMemHostAlloc(&raw mut start, len, DEVICE_MAP));
+        assert_eq!(taken, CUresult::CUDA_SUCCESS);
+        let mapped = call!(
+            self,
+            cuMemHostGetDevicePointer_v2(&raw mut address, start, 0)
+        );
+        assert_eq!(mapped, CUresult::CUDA_SUCCESS);
+        (start, address)
+    }
+
+    pub(crate) fn free_host(&self, start: *mut c_void) {
+        assert_eq!(call!(self, cuMemFreeHost(start)), CUresult::CUDA_SUCCESS);
+    }
+
+    /// Registers memory of the program's own, so that the device reaches it.
+    pub(crate) fn register(&self, memory: &mut [u8]) -> u64 {
+        let start = memory.as_mut_ptr().cast();
+        let registered = call!(self, cuMemHostRegister_v2(start, memory.len(), DEVICE_MAP));
+        assert_eq!(registered, CUresult::CUDA_SUCCESS);
+        let mut address = 0;
+        let mapped = call!(
+            self,
+            cuMemHostGetDevicePointer_v2(&raw mut address, start, 0)
+        );
+        assert_eq!(mapped, CUresult::CUDA_SUCCESS);
+        address
+    }
+
+    pub(crate) fn unregister(&self, memory: &mut [u8]) {
+        let unregistered = call!(self, cuMemHostUnregister(memory.as_mut_ptr().cast()));
+        assert_eq!(unregistered, CUresult::CUDA_SUCCESS);
     }
 
     /// Waits for the device, and tells what it made of what was queued.

@@ -43,11 +43,15 @@ pub(crate) fn driver() -> Arc<Driver> {
 }
 
 /// A GPU's tests use one platform, as a program does; simulated ones have a computer each.
-fn platform() -> Platform {
-    static GPU: OnceLock<Platform> = OnceLock::new();
+fn platform() -> (Platform, Arc<Driver>) {
+    static GPU: OnceLock<(Platform, Arc<Driver>)> = OnceLock::new();
+    let started = || {
+        let driver = driver();
+        (Platform::with_driver(driver.clone()).unwrap(), driver)
+    };
     match choice() {
-        Choice::Simulated => Platform::with_driver(driver()).unwrap(),
-        Choice::Gpu => GPU.get_or_init(|| Platform::load().unwrap()).clone(),
+        Choice::Simulated => started(),
+        Choice::Gpu => GPU.get_or_init(started).clone(),
     }
 }
 
@@ -55,16 +59,19 @@ fn platform() -> Platform {
 #[derive(Debug)]
 pub(crate) struct Subject {
     pub(crate) platform: Platform,
+    /// What the platform calls: for what a program does behind its back.
+    pub(crate) driver: Arc<Driver>,
     pub(crate) device: Device,
     pub(crate) mechanism: Mechanism,
 }
 
 impl Subject {
     fn new(mechanism: Mechanism) -> Self {
-        let platform = platform();
+        let (platform, driver) = platform();
         let device = platform.open(0).unwrap();
         Self {
             platform,
+            driver,
             device,
             mechanism,
         }

@@ -6,8 +6,9 @@ use clap::builder::PossibleValue;
 
 use self::Id::{
     CpuBest, DeviceRead, DeviceToHost, EnginePython, EngineRust, FirstUse, HostSha256All,
-    HostSha256One, HostToDevice, Scratch, SealBoth16, SealMemory, SealTrusted1, SealVerity1,
-    Sha256Registers, Verify1m, Verify64m, VerifyAll, VerifyCard, VerifyLarge, WarmStart,
+    HostSha256One, HostToDevice, RegionChecks, ResidencyDevice, ResidencyHost, Scratch, SealBoth16,
+    SealMemory, SealTrusted1, SealVerity1, Sha256Registers, Verify1m, Verify64m, VerifyAll,
+    VerifyCard, VerifyLarge, WarmStart,
 };
 
 /// Something that is measured. The order is that of the report.
@@ -25,6 +26,9 @@ pub(super) enum Id {
     VerifyAll,
     VerifyCard,
     Scratch,
+    RegionChecks,
+    ResidencyDevice,
+    ResidencyHost,
     SealBoth16,
     SealVerity1,
     SealTrusted1,
@@ -80,7 +84,7 @@ pub(super) enum Target {
 }
 
 impl Id {
-    pub(super) const ALL: [Self; 21] = [
+    pub(super) const ALL: [Self; 24] = [
         Sha256Registers,
         DeviceRead,
         HostToDevice,
@@ -93,6 +97,9 @@ impl Id {
         VerifyAll,
         VerifyCard,
         Scratch,
+        RegionChecks,
+        ResidencyDevice,
+        ResidencyHost,
         SealBoth16,
         SealVerity1,
         SealTrusted1,
@@ -118,6 +125,9 @@ impl Id {
             VerifyAll => "verify-all-1000x1m",
             VerifyCard => "verify-card",
             Scratch => "scratch",
+            RegionChecks => "region-checks",
+            ResidencyDevice => "residency-device",
+            ResidencyHost => "residency-host",
             SealBoth16 => "seal-both-16",
             SealVerity1 => "seal-verity-1",
             SealTrusted1 => "seal-trusted-1",
@@ -144,6 +154,9 @@ impl Id {
             VerifyAll => "Verify 1,000 shards of 1 MiB in one call",
             VerifyCard => "Verify a whole card, 64 GiB",
             Scratch => "Device scratch while measuring",
+            RegionChecks => "Asking the driver about a region and judging it, in each verify",
+            ResidencyDevice => "Residency proof: a region of the device's own memory is read",
+            ResidencyHost => "Residency proof: as much mapped host memory is read",
             SealBoth16 => "Seal 16 files at once, both digests on the host",
             SealVerity1 => "Seal one file, verity digest alone",
             SealTrusted1 => "Seal one file, digest known beforehand",
@@ -169,7 +182,7 @@ impl Id {
 
     pub(super) const fn unit(self) -> Unit {
         match self {
-            Verify1m => Unit::Microseconds,
+            Verify1m | RegionChecks => Unit::Microseconds,
             VerifyCard => Unit::Milliseconds,
             Scratch | SealMemory => Unit::Mebibytes,
             FirstUse | WarmStart => Unit::Seconds,
@@ -182,7 +195,8 @@ impl Id {
         match self {
             VerifyLarge | Verify64m | VerifyAll | VerifyCard => Some(Sha256Registers),
             SealBoth16 | SealVerity1 => Some(HostSha256All),
-            SealTrusted1 => Some(HostToDevice),
+            SealTrusted1 | ResidencyHost => Some(HostToDevice),
+            ResidencyDevice => Some(DeviceRead),
             _ => None,
         }
     }
@@ -213,6 +227,10 @@ impl Id {
             Scratch => Target::AtMost {
                 must: 64.0,
                 aim: 16.0,
+            },
+            RegionChecks => Target::AtMost {
+                must: 20.0,
+                aim: 10.0,
             },
             SealBoth16 => Target::AtLeast {
                 must: 6.0,

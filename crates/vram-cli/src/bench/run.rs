@@ -13,6 +13,7 @@ use super::host;
 use super::measured::Measured;
 use super::peers;
 use super::report::Results;
+use super::residency;
 use super::rig::Rig;
 use super::seal;
 use super::verify;
@@ -31,6 +32,7 @@ pub(super) fn all(rig: Rig<'_>, options: &Options) -> anyhow::Result<(Results, b
     };
     run.ceilings()?;
     run.small_shards()?;
+    run.residency()?;
     let verity = run.large_shards()?;
     run.sealing(verity)?;
     run.peers()?;
@@ -118,6 +120,12 @@ impl Run<'_> {
         self.measure(Id::Verify1m, |run| verify::small(&run.rig))?;
         self.measure(Id::Verify64m, |run| verify::medium(&run.rig))?;
         self.measure(Id::VerifyAll, |run| verify::many(&run.rig))
+    }
+
+    fn residency(&mut self) -> anyhow::Result<()> {
+        self.measure(Id::RegionChecks, |run| residency::region_checks(&run.rig))?;
+        self.measure(Id::ResidencyDevice, |run| residency::device(&run.rig))?;
+        self.measure(Id::ResidencyHost, |run| residency::host(&run.rig))
     }
 
     /// What needs the large file sealed. Its digest, once it is known.

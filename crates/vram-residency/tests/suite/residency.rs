@@ -12,13 +12,13 @@ use vram_sim::Machine;
 use vram_sys::{CUdevice_attribute, CUresult, Function};
 
 use crate::support::*;
-use crate::witness::Told;
+use crate::witness::{card, sound, unsound};
 
 /// The cache that the simulated device is said to have.
 const CACHE: u64 = 64 << 10;
 
 fn small_cache() -> Machine {
-    let machine = machine();
+    let machine = card();
     let attribute = CUdevice_attribute::CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE;
     let bytes = i32::try_from(CACHE).unwrap();
     machine.set_device_attribute(0, attribute, bytes).unwrap();
@@ -26,7 +26,7 @@ fn small_cache() -> Machine {
 }
 
 fn witnessed(machine: &Machine) -> Manager {
-    let witness = Arc::new(Told::sound());
+    let witness = Arc::new(sound());
     builder()
         .witness(witness)
         .build(&platform(machine))
@@ -102,7 +102,7 @@ fn host_memory_is_measured_through_the_same_function() {
 
 #[test]
 fn a_shard_that_the_cache_could_answer_for_is_too_small() {
-    let machine = machine();
+    let machine = card();
     let manager = witnessed(&machine);
     let shard = seal(&manager, "one", &weights(1 << 20));
 
@@ -151,7 +151,7 @@ fn verifying_a_large_shard_says_where_it_lies_for_free() {
 fn without_room_for_a_control_nothing_is_contradicted() {
     let machine = small_cache();
     let manager = builder()
-        .witness(Arc::new(Told::sound()))
+        .witness(Arc::new(sound()))
         .build(&platform(&machine))
         .unwrap();
     let shard = seal(&manager, "one", &weights(1 << 20));
@@ -168,7 +168,7 @@ fn without_room_for_a_control_nothing_is_contradicted() {
 #[test]
 fn a_link_that_nobody_knows_leaves_it_unproven() {
     let machine = small_cache();
-    let witness = Told::sound().with(|_, management| management.link.generation = None);
+    let witness = unsound(|card| card.link_generation = None);
     let manager = builder()
         .witness(Arc::new(witness))
         .build(&platform(&machine))
