@@ -1,5 +1,6 @@
 //! Which policy: a profile, and the checks that are raised or lowered against it.
 
+use std::fmt;
 use std::str::FromStr;
 
 use clap::Args;
@@ -55,11 +56,16 @@ impl PolicyOptions {
     pub(crate) fn changed(&self, profile: Profile) -> Vec<Changed> {
         let (as_it_is, policy) = (Policy::new(profile), self.on(profile));
         let changed = CheckId::ALL.iter().filter_map(|id| {
-            let (of_profile, configured) = (as_it_is.enforcement(*id), policy.enforcement(*id));
-            (of_profile != configured).then_some(Changed {
+            let of = |policy: &Policy| {
+                let unknown = policy.enforcement_when_unknown(*id);
+                (policy.enforcement(*id), unknown)
+            };
+            let (of_profile, of_profile_when_unknown) = of(&as_it_is);
+            (of(&as_it_is) != of(&policy)).then_some(Changed {
                 id: *id,
                 of_profile,
-                configured,
+                of_profile_when_unknown,
+                configured: policy.enforcement(*id),
             })
         });
         changed.collect()
@@ -80,11 +86,30 @@ impl PolicyOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Changed {
     pub(crate) id: CheckId,
-    /// What the profile says.
+    /// What the profile says of one that is not as it should be.
     #[serde(rename = "profile")]
     pub(crate) of_profile: Enforcement,
-    /// What counts instead.
+    /// What the profile says of one that could not be observed.
+    #[serde(rename = "profile_when_unknown")]
+    pub(crate) of_profile_when_unknown: Enforcement,
+    /// What counts instead of both.
     pub(crate) configured: Enforcement,
+}
+
+impl fmt::Display for Changed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            id,
+            of_profile,
+            of_profile_when_unknown,
+            configured,
+        } = self;
+        write!(f, "{id}: {configured} instead of {of_profile}")?;
+        if of_profile != of_profile_when_unknown {
+            write!(f, ", or {of_profile_when_unknown} if unknown")?;
+        }
+        Ok(())
+    }
 }
 
 /// `ID=HOW`, as `--set` takes it.
@@ -163,10 +188,24 @@ mod tests {
         let expected = Changed {
             id,
             of_profile: Enforcement::Refuse,
+            of_profile_when_unknown: Enforcement::Refuse,
             configured: Enforcement::Warn,
         };
         assert_eq!(lowered.changed(Profile::Strict), [expected]);
         assert_eq!(same.changed(Profile::Strict), []);
+    }
+
+    #[test]
+    fn what_counts_otherwise_only_where_it_is_unknown_is_listed_too() {
+        let raised = options(&["--set", "device.driver-version=refuse"]);
+
+        let changed = raised.changed(Profile::Standard);
+
+        assert_eq!(changed.len(), 1);
+        assert_eq!(
+            changed[0].to_string(),
+            "device.driver-version: refuse instead of refuse, or warn if unknown"
+        );
     }
 
     #[test]

@@ -144,10 +144,8 @@ impl Page {
         self.text
             .push_str(&format!("{LABEL}Profile{LABEL:#}  {profile}\n"));
         for changed in &examination.changed {
-            let (id, from, to) = (changed.id, changed.of_profile, changed.configured);
-            self.text.push_str(&format!(
-                "{CAUTION}Changed{CAUTION:#}  {id}: {to} instead of {from}\n"
-            ));
+            self.text
+                .push_str(&format!("{CAUTION}Changed{CAUTION:#}  {changed}\n"));
         }
     }
 

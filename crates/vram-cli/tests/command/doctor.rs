@@ -172,7 +172,12 @@ fn what_was_raised_or_lowered_is_shown_and_counts() {
         lowered.text()
     );
     let changed = serde_json::json!([
-        {"id": "device.own-memory", "profile": "refuse", "configured": "warn"}
+        {
+            "id": "device.own-memory",
+            "profile": "refuse",
+            "profile_when_unknown": "refuse",
+            "configured": "warn",
+        }
     ]);
     assert_eq!(document["changed"], changed);
     let report = &document["devices"][0]["report"];
