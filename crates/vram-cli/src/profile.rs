@@ -5,7 +5,10 @@ use std::str::FromStr;
 
 use clap::Args;
 use serde::Serialize;
-use vram_policy::{CheckId, Enforcement, Policy, Profile};
+use vram_policy::{CheckId, Enforcement, Policy, Profile, Verdict};
+use vram_residency::Manager;
+
+use crate::output::row;
 
 /// The choice of a policy, the same for every command that asks one.
 #[derive(Clone, Debug, Default, Args)]
@@ -52,25 +55,6 @@ impl PolicyOptions {
         })
     }
 
-    /// The checks that count otherwise than this profile has them.
-    pub(crate) fn changed(&self, profile: Profile) -> Vec<Changed> {
-        let (as_it_is, policy) = (Policy::new(profile), self.on(profile));
-        let changed = CheckId::ALL.iter().filter_map(|id| {
-            let of = |policy: &Policy| {
-                let unknown = policy.enforcement_when_unknown(*id);
-                (policy.enforcement(*id), unknown)
-            };
-            let (of_profile, of_profile_when_unknown) = of(&as_it_is);
-            (of(&as_it_is) != of(&policy)).then_some(Changed {
-                id: *id,
-                of_profile,
-                of_profile_when_unknown,
-                configured: policy.enforcement(*id),
-            })
-        });
-        changed.collect()
-    }
-
     /// The arguments that make a child process ask the same policy.
     pub(crate) fn for_child(&self) -> Vec<String> {
         let profile = self.profile.map(|profile| format!("--profile={profile}"));
@@ -79,6 +63,60 @@ impl PolicyOptions {
             format!("--set={id}={enforcement}")
         });
         profile.into_iter().chain(changes).collect()
+    }
+}
+
+/// The checks that count otherwise than the policy's profile has them.
+pub(crate) fn changed(policy: &Policy) -> Vec<Changed> {
+    let as_it_is = Policy::new(policy.profile());
+    let changed = CheckId::ALL.iter().filter_map(|id| {
+        let of = |policy: &Policy| {
+            let unknown = policy.enforcement_when_unknown(*id);
+            (policy.enforcement(*id), unknown)
+        };
+        let (of_profile, of_profile_when_unknown) = of(&as_it_is);
+        (of(&as_it_is) != of(policy)).then_some(Changed {
+            id: *id,
+            of_profile,
+            of_profile_when_unknown,
+            configured: policy.enforcement(*id),
+        })
+    });
+    changed.collect()
+}
+
+/// The policy that a manager was made under, and what it said of device and host then: every report shows
+/// it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Applied {
+    profile: Profile,
+    changed: Vec<Changed>,
+    verdict: Verdict,
+}
+
+impl Applied {
+    pub(crate) fn by(manager: &Manager) -> Self {
+        let policy = manager.policy();
+        let (device, host) = (manager.device_report(), manager.host_report());
+        Self {
+            profile: policy.profile(),
+            changed: changed(policy),
+            verdict: device.verdict().max(host.verdict()),
+        }
+    }
+
+    /// The lines that say so.
+    pub(crate) fn show(&self, text: &mut String) {
+        let warned = self.verdict != Verdict::Accepted;
+        let warned = if warned {
+            ", with warnings: see vram doctor"
+        } else {
+            ""
+        };
+        row(text, "Policy", &format!("{}{warned}", self.profile));
+        for changed in &self.changed {
+            row(text, "", &changed.to_string());
+        }
     }
 }
 
@@ -191,15 +229,15 @@ mod tests {
             of_profile_when_unknown: Enforcement::Refuse,
             configured: Enforcement::Warn,
         };
-        assert_eq!(lowered.changed(Profile::Strict), [expected]);
-        assert_eq!(same.changed(Profile::Strict), []);
+        assert_eq!(changed(&policy), [expected]);
+        assert_eq!(changed(&same.policy_or(Profile::Strict)), []);
     }
 
     #[test]
     fn what_counts_otherwise_only_where_it_is_unknown_is_listed_too() {
         let raised = options(&["--set", "device.driver-version=refuse"]);
 
-        let changed = raised.changed(Profile::Standard);
+        let changed = changed(&raised.policy_or(Profile::Standard));
 
         assert_eq!(changed.len(), 1);
         assert_eq!(

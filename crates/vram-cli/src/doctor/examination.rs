@@ -6,7 +6,7 @@ use vram_policy::{DeviceFacts, HostFacts, Policy, Profile, Report, Verdict};
 use super::absence::Absence;
 use super::residency::Residency;
 use crate::exit::Exit;
-use crate::profile::{Changed, PolicyOptions};
+use crate::profile::{Changed, PolicyOptions, changed};
 
 /// The host and its devices, and the verdict over them.
 #[derive(Debug, Serialize)]
@@ -76,7 +76,7 @@ impl Examination {
             .filter_map(|device| device.verdicts.of(profile));
         Self {
             profile,
-            changed: options.changed(profile),
+            changed: changed(&policy),
             verdict: verdicts.max().map_or(Outcome::NoDevice, Outcome::Judged),
             host: Host {
                 report: policy.assess_host(&host),

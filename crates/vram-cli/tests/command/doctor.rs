@@ -319,6 +319,29 @@ fn a_profile_and_a_change_count_elsewhere_too() {
     ]);
 
     assert_eq!(lowered.code, 0, "{}", lowered.stderr);
+    for expected in [
+        "Policy    development, with warnings",
+        "device.own-memory: warn instead of refuse",
+    ] {
+        assert!(lowered.text().contains(expected), "{}", lowered.text());
+    }
+}
+
+#[test]
+fn the_documents_of_others_say_under_which_policy_they_came_about() {
+    let arguments = ["--simulated", "--json", "--set=device.ecc-mode=note"];
+    for command in [
+        &["seal"][..],
+        &["drill", "--size=1"],
+        &["bench", "--quick", "--only=sha256-registers"],
+    ] {
+        let ran = run(command.iter().chain(&arguments));
+
+        let policy = &ran.json()["policy"];
+        assert_eq!(policy["profile"], "development", "{command:?}");
+        assert_eq!(policy["changed"][0]["id"], "device.ecc-mode", "{command:?}");
+        assert_eq!(policy["verdict"], "accepted", "{command:?}");
+    }
 }
 
 #[test]
