@@ -27,7 +27,7 @@ pub struct ManagementFacts {
     pub mig_slice: Option<bool>,
     /// `nvmlDeviceGetVirtualizationMode`.
     pub virtualization: Option<Virtualization>,
-    /// `nvmlSystemGetConfComputeState` and `nvmlSystemGetConfComputeGpusReadyState`.
+    /// `nvmlSystemGetConfComputeSettings` and `nvmlSystemGetConfComputeGpusReadyState`.
     pub confidential_compute: Option<ConfidentialCompute>,
     /// `nvmlDeviceGetPersistenceMode`.
     pub persistence_mode: Option<bool>,

@@ -15,8 +15,8 @@ pub(in crate::checks) const CHECK: Check<DeviceFacts> = Check {
               the card's memory over the bus.",
     remedy: "Nothing needs to be done where the host is trusted. Otherwise use a confidential \
              virtual machine with a GPU in confidential mode.",
-    attributes: &["nvmlSystemGetConfComputeState"],
-    documentation: "NVML API Reference: Confidential Computing: nvmlSystemGetConfComputeState",
+    attributes: &["nvmlSystemGetConfComputeSettings"],
+    documentation: "NVML API Reference: Confidential Computing: nvmlSystemGetConfComputeSettings",
     conditions,
 };
 

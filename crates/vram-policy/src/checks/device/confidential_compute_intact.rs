@@ -16,10 +16,10 @@ pub(in crate::checks) const CHECK: Check<DeviceFacts> = Check {
     remedy: "Turn the developer tools mode off and restart the machine. Attest the GPU, then \
              declare it ready: nvidia-smi conf-compute -srs 1.",
     attributes: &[
-        "nvmlSystemGetConfComputeState",
+        "nvmlSystemGetConfComputeSettings",
         "nvmlSystemGetConfComputeGpusReadyState",
     ],
-    documentation: "NVML API Reference: Confidential Computing: nvmlConfComputeSystemState_t",
+    documentation: "NVML API Reference: Confidential Computing: nvmlSystemConfComputeSettings_t",
     conditions,
 };
 

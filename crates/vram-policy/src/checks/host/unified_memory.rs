@@ -24,7 +24,7 @@ pub(in crate::checks) const CHECK: Check<HostFacts> = Check {
     remedy: "Unset the variables that are shown, and start the process again.",
     attributes: VARIABLES,
     documentation: "CUDA C++ Programming Guide: CUDA Environment Variables; llama.cpp: \
-                    docs/build.md; TensorFlow: BFC allocator",
+                    docs/build.md; TensorFlow and XLA: TF_FORCE_UNIFIED_MEMORY",
     conditions,
 };
 
