@@ -173,7 +173,8 @@ fn shared(witness: SimulatedWitness) -> (Machine, Manager) {
     let builder = builder().witness(Arc::new(witness));
     let manager = builder.build(&platform(&machine)).unwrap();
     let available = manager.capacity().unwrap().available.0;
-    machine.set_other_use(0, available - (4 << 20)).unwrap();
+    let others = available.saturating_sub(4 << 20);
+    machine.set_other_use(0, others).unwrap();
     (machine, manager)
 }
 
