@@ -293,10 +293,6 @@ fn windows(bytes: u64, least: u64) -> Vec<(u64, u64)> {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::arithmetic_side_effects,
-    reason = "tests compute on known values"
-)]
 mod tests {
     use vram_alloc::{AllocatorConfig, Platform};
     use vram_sim::{DeviceModel, Machine};

@@ -155,7 +155,7 @@ fn without_room_for_a_control_nothing_is_contradicted() {
         .build(&platform(&machine))
         .unwrap();
     let shard = seal(&manager, "one", &weights(1 << 20));
-    drop(manager.residency_proof(&shard).unwrap());
+    manager.residency_proof(&shard).unwrap();
     let free = manager.capacity().unwrap().available.0;
     machine.set_other_use(0, free).unwrap();
 
