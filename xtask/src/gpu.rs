@@ -7,6 +7,7 @@ mod archive;
 mod bench;
 mod collect;
 mod contents;
+mod doctor;
 mod elf;
 mod headline;
 mod page;

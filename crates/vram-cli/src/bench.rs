@@ -29,6 +29,7 @@ use crate::cli::Format;
 use crate::device::DeviceOptions;
 use crate::exit::Exit;
 use crate::output::{Document, Output};
+use crate::profile::Applied;
 use crate::progress::Display;
 
 /// Measure what sealing and verifying take here, beside what the machine can do at most.
@@ -75,6 +76,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
         free_memory: opened.device.memory()?.free,
         simulated_because: opened.simulated_because.clone(),
         host: Host::look(),
+        policy: Applied::by(&opened.manager),
         quick: options.quick,
     };
     let rig = Rig::new(opened, options.folder.clone(), options.quick, &display)?;

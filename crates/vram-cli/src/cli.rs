@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::exit::{self, Exit};
-use crate::{bench, devices, digest, drill, logging, seal};
+use crate::{bench, devices, digest, doctor, drill, logging, seal};
 
 const EXAMPLES_AND_EXIT_CODES: &str = "\
 Examples:
@@ -17,6 +17,7 @@ Examples:
   vram digest --verity *.safetensors   what `fsverity digest` prints
   vram drill                           flip a bit on purpose: is it found?
   vram devices                         which GPUs there are, and what they can do
+  vram doctor                          may weights be kept here? what is to be done?
   vram bench --quick                   how fast all this is here, and how fast it could be
 
 Exit codes:
@@ -54,6 +55,7 @@ enum Command {
     Digest(digest::Options),
     Drill(drill::Options),
     Devices(devices::Options),
+    Doctor(doctor::Options),
     Bench(bench::Options),
 }
 
@@ -72,6 +74,7 @@ impl Command {
             Self::Digest(_) => "digest",
             Self::Drill(_) => "drill",
             Self::Devices(_) => "devices",
+            Self::Doctor(_) => "doctor",
             Self::Bench(_) => "bench",
         }
     }
@@ -82,6 +85,7 @@ impl Command {
             Self::Digest(options) => options.format,
             Self::Drill(options) => options.format,
             Self::Devices(options) => options.format,
+            Self::Doctor(options) => options.format,
             Self::Bench(options) => options.format,
         }
     }
@@ -92,6 +96,7 @@ impl Command {
             Self::Digest(options) => digest::run(options),
             Self::Drill(options) => drill::run(options),
             Self::Devices(options) => devices::run(options),
+            Self::Doctor(options) => doctor::run(options),
             Self::Bench(options) => bench::run(options),
         }
     }

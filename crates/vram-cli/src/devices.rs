@@ -4,20 +4,22 @@ mod table;
 
 use clap::Args;
 use serde::Serialize;
-use vram_alloc::{Bytes, DeviceProperties, Platform};
-use vram_observe::{Card, ThisMachine, Witness as _};
-use vram_policy::{Policy, Report};
+use vram_alloc::{Bytes, DeviceProperties};
+use vram_observe::Card;
+use vram_policy::Report;
 
 use crate::cli::Format;
-use crate::device::{self, OriginOptions};
+use crate::device::{self, Found, OriginOptions};
 use crate::exit::Exit;
 use crate::output::{self, Document, Output};
+use crate::profile::PolicyOptions;
 use crate::shown::shown;
 
 /// List the devices: memory, driver, what can be frozen, and what the policy says of each.
 ///
-/// Without a GPU it says so and shows the simulated device. Ends with 0 also if the policy would
-/// refuse a device: this is a list, and refuses nothing.
+/// Without a GPU it says so and shows the simulated device. A GPU is judged by the profile strict, a
+/// simulated device by development, and the host around them is not: that is for vram doctor. Ends
+/// with 0 also if the policy would refuse a device: this is a list, and refuses nothing.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     #[command(flatten)]
@@ -48,7 +50,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
     let devices = found.platform.devices()?;
     let devices: Vec<_> = devices
         .into_iter()
-        .map(|properties| list(&found.platform, properties))
+        .map(|properties| list(&found, properties))
         .collect();
     if options.format.json {
         let body = DevicesDocument {
@@ -63,9 +65,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
     Ok(Exit::Good)
 }
 
-fn list(platform: &Platform, properties: DeviceProperties) -> Listed {
+fn list(found: &Found, properties: DeviceProperties) -> Listed {
     let index = properties.index;
-    let memory = platform.open(index).and_then(|device| device.memory());
+    let memory = found
+        .platform
+        .open(index)
+        .and_then(|device| device.memory());
     let free_memory = match memory {
         Ok(memory) => Some(memory.free),
         Err(error) => {
@@ -75,12 +80,13 @@ fn list(platform: &Platform, properties: DeviceProperties) -> Listed {
             None
         }
     };
-    let management = ThisMachine::new().management(&Card {
+    let management = found.witness.management(&Card {
         uuid: properties.uuid,
         pci_bus_id: properties.pci_bus_id.as_deref(),
     });
     let facts = vram_residency::device_facts(&properties, management);
-    let policy = Policy::strict().assess_device(&facts);
+    let policy = PolicyOptions::default().for_manager(properties.simulated);
+    let policy = policy.assess_device(&facts);
     Listed {
         properties,
         free_memory,

@@ -4,10 +4,11 @@ use std::fmt;
 use std::process::ExitCode;
 
 use serde::Serialize;
-use vram_policy::Finding;
+use vram_policy::{Finding, Refusal};
 use vram_residency::Difference;
 
 use crate::cli::Format;
+use crate::doctor;
 use crate::output::{self, Document, Output};
 use crate::shown::shown;
 
@@ -23,7 +24,7 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    const fn code(self) -> u8 {
+    pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Good => 0,
             Self::Error => 1,
@@ -78,8 +79,15 @@ pub(crate) fn not_understood(error: &clap::Error) -> Exit {
 /// Says what went wrong, in one line on stderr, and to programs as the one document on stdout.
 pub(crate) fn report(command: &'static str, error: &anyhow::Error, format: Format) -> Exit {
     let exit = Exit::of(error);
-    let message = message(error);
+    let message = match refusal(error) {
+        Some(refusal) => refused(refusal),
+        None => message(error),
+    };
     output::note(&message);
+    if let Some(refusal) = refusal(error) {
+        output::detail(&doctor::findings(refusal.findings()));
+        output::note("vram doctor shows every check; --profile and --set choose how each counts");
+    }
     if exit == Exit::Usage {
         output::note(&format!("see vram {command} --help"));
     }
@@ -135,12 +143,30 @@ impl<'a> Failure<'a> {
     }
 }
 
+/// The policy's refusal, if that is what went wrong.
+fn refusal(error: &anyhow::Error) -> Option<&Refusal> {
+    match cause(error)? {
+        vram_residency::Error::Policy(refusal) => Some(refusal),
+        _ => None,
+    }
+}
+
+/// What stands in the way, by name: the findings themselves follow.
+fn refused(refusal: &Refusal) -> String {
+    let findings = refusal.findings();
+    if findings.is_empty() {
+        return shown(&refusal.to_string());
+    }
+    let ids: Vec<&str> = findings.iter().map(|finding| finding.id.as_str()).collect();
+    format!("refused by policy: {}", ids.join(", "))
+}
+
 fn cause(error: &anyhow::Error) -> Option<&vram_residency::Error> {
     error.chain().find_map(|cause| cause.downcast_ref())
 }
 
 /// The error and its causes in one line. Many errors quote their cause: it isn't said twice.
-fn message(error: &anyhow::Error) -> String {
+pub(crate) fn message(error: &anyhow::Error) -> String {
     let mut message = String::new();
     for cause in error.chain() {
         let cause = cause.to_string();

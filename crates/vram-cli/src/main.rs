@@ -8,11 +8,14 @@ mod cli;
 mod device;
 mod devices;
 mod digest;
+mod doctor;
 mod drill;
 mod exit;
+mod hardening;
 mod key;
 mod logging;
 mod output;
+mod profile;
 mod progress;
 mod quantity;
 mod seal;
@@ -20,5 +23,6 @@ mod session;
 mod shown;
 
 fn main() -> std::process::ExitCode {
+    hardening::begin();
     cli::run(std::env::args_os()).into()
 }

@@ -14,6 +14,10 @@ pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 /// What is not what it seems: the simulated device.
 pub(crate) const CAUTION: Style = AnsiColor::Yellow.on_default().bold();
+/// What is worth knowing, and stands in nobody's way.
+pub(crate) const NOTED: Style = AnsiColor::Cyan.on_default();
+/// What needs no attention.
+pub(crate) const FAINT: Style = Style::new().dimmed();
 
 /// Writes to stdout. Once nobody reads there any more, what is written is dropped: that is the
 /// reader's decision and no error.
@@ -63,6 +67,11 @@ impl Output {
 pub(crate) fn note(text: &str) {
     let line = format!("{LABEL}vram:{LABEL:#} {text}\n");
     anstream::stderr().lock().write_all(line.as_bytes()).ok();
+}
+
+/// Says more of what was noted: whole lines, on stderr.
+pub(crate) fn detail(lines: &str) {
+    anstream::stderr().lock().write_all(lines.as_bytes()).ok();
 }
 
 /// What every JSON document starts with.

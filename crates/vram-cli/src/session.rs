@@ -9,6 +9,7 @@ use vram_residency::{Manager, ManagerBuilder};
 use crate::device::{self, DeviceOptions};
 use crate::key;
 use crate::output::{CAUTION, row};
+use crate::profile::Applied;
 use crate::progress::Display;
 
 /// The worker that the seal key is derived for.
@@ -27,6 +28,7 @@ pub(crate) struct DeviceDocument<'a> {
     simulated: bool,
     simulated_because: Option<&'a str>,
     device: &'a DeviceProperties,
+    policy: Applied,
 }
 
 impl Session {
@@ -42,6 +44,12 @@ impl Session {
         let mut builder = Manager::builder()
             .device(options.device)
             .token(token, WORKER.parse()?)
+            .policy(
+                options
+                    .policy
+                    .for_manager(found.simulated_because.is_some()),
+            )
+            .witness(found.witness)
             .observer(display.observer());
         // Only ever for the simulation that was chosen above, never for what turns out to be one.
         if found.simulated_because.is_some() {
@@ -53,7 +61,7 @@ impl Session {
         })
     }
 
-    /// The lines that say which device it is.
+    /// The lines that say which device it is, and under which policy it is used.
     pub(crate) fn show_device(&self, text: &mut String) {
         let device = self.manager.device();
         let simulated = if device.simulated {
@@ -64,6 +72,7 @@ impl Session {
         let name = format!("{}: {}{simulated}", device.index, device.name);
         row(text, "Device", &name);
         row(text, "", &device.uuid_string());
+        Applied::by(&self.manager).show(text);
     }
 
     /// The same for programs.
@@ -73,6 +82,7 @@ impl Session {
             simulated: device.simulated,
             simulated_because: self.simulated_because.as_deref(),
             device,
+            policy: Applied::by(&self.manager),
         }
     }
 }

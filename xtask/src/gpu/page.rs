@@ -1,6 +1,7 @@
 //! The readable page of a run, in Markdown.
 
 use super::bench::{Better, Figure, Verdict};
+use super::doctor::Doctor;
 use super::plots::Plot;
 use super::results::Results;
 use super::sanitizer::Sanitizer;
@@ -57,6 +58,7 @@ pub(crate) fn write(results: &Results, plots: &[Plot], files: &[&str]) -> String
     page.headline(results);
     page.figures(results, plots);
     page.peers(results, plots);
+    page.doctor(results.doctor.as_ref());
     page.tests(&results.suites);
     page.sanitizers(&results.sanitizers);
     page.profile(results);
@@ -256,6 +258,58 @@ impl Page {
             ]);
         }
         self.image(plots, super::plots::PEERS);
+    }
+
+    fn doctor(&mut self, doctor: Option<&Doctor>) {
+        self.title(2, "What the policy found");
+        let Some(doctor) = doctor else {
+            self.paragraph("`vram doctor` was not run.");
+            return;
+        };
+        self.paragraph(&format!(
+            "`vram doctor`, profile {}: **{}**, after {} s. The whole report is [{file}]({file}), and \
+             [doctor.txt](doctor.txt) as a person reads it.",
+            link_text(&doctor.profile),
+            link_text(&doctor.verdict),
+            number(doctor.seconds),
+            file = Doctor::FILE,
+        ));
+        self.table(&["", "verdict", "pass", "fail", "unknown", "do not apply"]);
+        for subject in doctor.subjects() {
+            let count = |status| subject.report.count(status).to_string();
+            self.row(&[
+                subject.name.clone(),
+                subject.report.verdict.clone(),
+                count("pass"),
+                count("fail"),
+                count("unknown"),
+                count("not-applicable"),
+            ]);
+        }
+        let open: Vec<_> = doctor
+            .subjects()
+            .flat_map(|subject| &subject.report.findings)
+            .filter(|finding| matches!(finding.status.as_str(), "fail" | "unknown" | "warn"))
+            .collect();
+        if !open.is_empty() {
+            self.line("");
+        }
+        for finding in open {
+            self.line(&format!(
+                "- `{}`: {} ({}): {}",
+                finding.id,
+                finding.status,
+                finding.enforcement,
+                link_text(&finding.observed)
+            ));
+        }
+        for device in &doctor.devices {
+            self.paragraph(&format!(
+                "Residency of scratch data on device {}, by measurement: {}",
+                device.index,
+                link_text(&device.residency.summary)
+            ));
+        }
     }
 
     fn tests(&mut self, suites: &[Suite]) {

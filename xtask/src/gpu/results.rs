@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use super::bench::Bench;
+use super::doctor::Doctor;
 use super::profile::Profile;
 use super::run_folder::{Environment, RunFolder, Stage};
 use super::sanitizer::Sanitizer;
@@ -33,6 +34,9 @@ pub(crate) struct Results {
     pub(crate) sanitizers: Vec<Sanitizer>,
     pub(crate) profile: Option<Profile>,
     pub(crate) bench: Bench,
+    /// What `vram doctor` found; runs of before it was there have none.
+    #[serde(default)]
+    pub(crate) doctor: Option<Doctor>,
 }
 
 impl Results {
@@ -52,6 +56,7 @@ impl Results {
             sanitizers: run.sanitizers,
             profile: run.profile,
             bench: run.bench,
+            doctor: run.doctor,
         })
     }
 

@@ -12,9 +12,9 @@ set -u
 
 # What all stages together may take, in seconds. A stage gets its own limit or what is left of this.
 readonly BUDGET=${VRAM_RUN_SECONDS:-530}
-readonly STAGES=(environment conformance cust bench sanitizer ncu host-hashing simulated)
+readonly STAGES=(environment doctor conformance cust bench sanitizer ncu host-hashing simulated)
 declare -rA LIMITS=(
-    [environment]=20 [conformance]=90 [cust]=20 [bench]=240 [sanitizer]=130 [ncu]=90 [host-hashing]=60
+    [environment]=20 [doctor]=30 [conformance]=90 [cust]=20 [bench]=240 [sanitizer]=130 [ncu]=90 [host-hashing]=60
     [simulated]=60
 )
 readonly SANITIZERS=(memcheck racecheck initcheck synccheck)
@@ -186,6 +186,29 @@ stage_environment() {
     gpu_present || why='no GPU: nvidia-smi finds none'
 }
 
+# What the policy says of this host and its GPU: for programs in doctor.json, for people in doctor.txt, with
+# the time that it took. A refusal is a result, and no failure of the stage.
+stage_doctor() {
+    local began took status
+    : >"$out/doctor.txt"
+    rm -f "$out/doctor.json"
+    "$here/vram" doctor --help >/dev/null 2>&1 || skip 'this vram has no doctor command' || return
+    limited "$limit" "$here/vram" doctor --json >"$scratch/doctor.json" 2>"$scratch/doctor.err" </dev/null
+    # Half a document is none.
+    [[ -s $scratch/doctor.json ]] && mv "$scratch/doctor.json" "$out/doctor.json"
+    began=${EPOCHREALTIME/./}
+    sectioned "$out/doctor.txt" 'vram doctor' "$limit" "$here/vram" doctor
+    status=$?
+    took=$((${EPOCHREALTIME/./} - began))
+    printf '##### took %s.%03d s\n' "$((took / 1000000))" "$((took / 1000 % 1000))" >>"$out/doctor.txt"
+    case $status in
+        4) why='the policy refuses' && return 0 ;;
+        0) return 0 ;;
+        *) gpu_present || skip 'no GPU; what the host is said to be is in doctor.txt' || return ;;
+    esac
+    return "$status"
+}
+
 # The suite that runs over both drivers, here over the real one.
 stage_conformance() {
     : >"$out/tests.txt"
@@ -228,14 +251,15 @@ stage_cust() {
     return "$worst"
 }
 
-# Every figure beside its ceiling. The document goes to bench.json, what is said meanwhile to bench.txt.
+# Every figure beside its ceiling: of noise, so what the policy finds of the host is for the doctor's stage to
+# say, and stops nothing here. The document goes to bench.json, what is said meanwhile to bench.txt.
 stage_bench() {
     local status
     : >"$out/bench.txt"
     rm -f "$out/bench.json"
     gpu_present || skip 'no GPU' || return
     "$here/vram" bench --help >/dev/null 2>&1 || skip 'this vram has no bench command' || return
-    limited "$limit" "$here/vram" bench --json >"$scratch/bench.json" 2>>"$out/bench.txt" </dev/null
+    limited "$limit" "$here/vram" bench --profile development --json >"$scratch/bench.json" 2>>"$out/bench.txt" </dev/null
     status=$?
     # Half a document is none.
     [[ -s $scratch/bench.json ]] && mv "$scratch/bench.json" "$out/bench.json"
@@ -281,7 +305,7 @@ stage_ncu() {
         limited $((limit * 2 / 3)) "$ncu" --csv --print-units base --log-file "$out/ncu.csv" \
             --clock-control none --kernel-name "regex:$PROFILED_KERNELS" --launch-count 16 \
             --metrics "$(IFS=,; printf '%s' "${wanted[*]}")" \
-            "$here/vram" bench --only "$PROFILED_FIGURE" --json $size >"$scratch/profiled" 2>&1 </dev/null
+            "$here/vram" bench --profile development --only "$PROFILED_FIGURE" --json $size >"$scratch/profiled" 2>&1 </dev/null
         status=$?
         ((status == 124 || status == 137)) || break
         why="${why:+$why, }the ${size:-full} size timed out"
@@ -327,6 +351,7 @@ write_stages() {
 run_stage() {
     case $1 in
         environment) stage_environment ;;
+        doctor) stage_doctor ;;
         conformance) stage_conformance ;;
         sanitizer) stage_sanitizer ;;
         cust) stage_cust ;;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::archive::Provenance;
 use super::bench::{self, Bench};
+use super::doctor::Doctor;
 use super::profile::Profile;
 use super::redact::redact;
 use super::sanitizer::Sanitizer;
@@ -20,6 +21,8 @@ use super::suite::Suite;
 pub(crate) const RAW: &[&str] = &[
     "bench.json",
     "bench.txt",
+    "doctor.json",
+    "doctor.txt",
     "host-hashing.txt",
     "sanitizer.txt",
     "stages.json",
@@ -35,6 +38,8 @@ pub(crate) struct RunFolder {
     pub(crate) sanitizers: Vec<Sanitizer>,
     pub(crate) profile: Option<Profile>,
     pub(crate) bench: Bench,
+    /// What `vram doctor` found, where it was run.
+    pub(crate) doctor: Option<Doctor>,
     /// What there is of [`RAW`], by name.
     pub(crate) raw: BTreeMap<&'static str, String>,
 }
@@ -113,6 +118,8 @@ impl RunFolder {
         let tests = text(folder, "tests.txt")?.unwrap_or_default();
         let sanitizer = text(folder, "sanitizer.txt")?.unwrap_or_default();
         let profile = text(folder, "ncu.csv")?.unwrap_or_default();
+        let doctor = text(folder, Doctor::FILE)?.filter(|text| !text.trim().is_empty());
+        let doctor = doctor.as_deref().map(Doctor::parse).transpose()?;
         let mut raw = BTreeMap::new();
         for name in RAW {
             if let Some(text) = text(folder, name)?.filter(|text| !text.trim().is_empty()) {
@@ -126,6 +133,7 @@ impl RunFolder {
             sanitizers: sections(&sanitizer).iter().map(Sanitizer::parse).collect(),
             profile: Profile::parse(&profile),
             bench,
+            doctor,
             raw,
         })
     }

@@ -29,7 +29,8 @@ pub(super) fn folder(asked: Option<&Path>, memory_len: u64) -> PathBuf {
 
 /// A file of bytes that look random, in the page cache.
 ///
-/// On Linux it has no name: it is reached through this process, and goes with it.
+/// On Linux it has no name: each process that inherits it reaches it through itself, and it goes with
+/// them.
 #[derive(Debug)]
 pub(super) struct TestFile {
     file: File,
@@ -60,8 +61,9 @@ impl TestFile {
     fn create(folder: &Path) -> io::Result<Self> {
         use std::os::fd::AsRawFd as _;
         let file = tempfile::tempfile_in(folder)?;
-        let number = file.as_raw_fd();
-        let path = PathBuf::from(format!("/proc/{}/fd/{number}", std::process::id()));
+        // Children can't look into this process, which can't be dumped: they inherit what they read.
+        rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty())?;
+        let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
         Ok(Self {
             file,
             path,

@@ -6,6 +6,7 @@ use vram_alloc::{Bytes, DeviceProperties};
 use super::catalogue::{Id, Kind, Target};
 use super::host::Host;
 use super::measured::{Measured, number};
+use crate::profile::Applied;
 
 /// The form of the document.
 const SCHEMA: &str = "vram-bench/1";
@@ -50,6 +51,7 @@ pub(super) struct Report {
     pub(super) simulated: bool,
     simulated_because: Option<String>,
     quick: bool,
+    pub(super) policy: Applied,
     pub(super) device: Device,
     pub(super) host: Host,
     pub(super) ceilings: Vec<Ceiling>,
@@ -185,6 +187,7 @@ pub(super) struct Origin {
     pub(super) free_memory: Bytes,
     pub(super) simulated_because: Option<String>,
     pub(super) host: Host,
+    pub(super) policy: Applied,
     pub(super) quick: bool,
 }
 
@@ -201,6 +204,7 @@ impl Report {
             simulated,
             simulated_because: origin.simulated_because,
             quick: origin.quick,
+            policy: origin.policy,
             device: Device {
                 memory: origin.properties.total_memory,
                 free_memory: origin.free_memory,

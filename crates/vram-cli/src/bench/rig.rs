@@ -30,7 +30,14 @@ impl Opened {
     pub(super) fn new(options: &DeviceOptions) -> anyhow::Result<Self> {
         let found = device::find(&options.origin)?;
         let device = found.platform.open(options.device)?;
-        let mut builder = Manager::builder().token(key::token(None)?, WORKER.parse()?);
+        let mut builder = Manager::builder()
+            .token(key::token(None)?, WORKER.parse()?)
+            .policy(
+                options
+                    .policy
+                    .for_manager(found.simulated_because.is_some()),
+            )
+            .witness(found.witness);
         // Only ever for the simulation that was chosen, never for what turns out to be one.
         if found.simulated_because.is_some() {
             builder = builder.allow_simulated();

@@ -54,6 +54,7 @@ fn show_machine(report: &Report, text: &mut String) {
         "Device",
         &format!("{}: {name}{simulated}", device.index),
     );
+    report.policy.show(text);
     let host = &report.host;
     let memory = host
         .memory

@@ -2,7 +2,7 @@
 
 use comfy_table::{LineStyle, Table, presets};
 use vram_alloc::{Bytes, DeviceProperties};
-use vram_policy::{Status, Verdict};
+use vram_policy::Verdict;
 
 use super::Listed;
 use crate::output::{BAD, GOOD};
@@ -98,15 +98,16 @@ fn verdict(device: &Listed) -> String {
     let report = &device.policy;
     if report.verdict().accepts() {
         let warned = report.verdict() == Verdict::AcceptedWithWarnings;
-        let warned = if warned { ", with warnings" } else { "" };
+        let warned = if warned {
+            ", with warnings: see vram doctor"
+        } else {
+            ""
+        };
         return format!("{index}: the policy {GOOD}accepts{GOOD:#} it for weights{warned}\n");
     }
     let mut text = format!("{index}: the policy {BAD}refuses{BAD:#} it for weights\n");
     for finding in report.findings() {
-        if matches!(
-            finding.status,
-            Status::Fail | Status::Unknown | Status::Warn
-        ) {
+        if finding.blocks() {
             text.push_str(&format!(
                 "   {}\n   {}\n",
                 shown(&finding.to_string()),

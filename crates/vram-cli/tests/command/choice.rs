@@ -7,14 +7,14 @@ use crate::model::write;
 use crate::run::{Ran, run, vram};
 
 /// The command where no GPU is visible: without a driver, or with one that is told to show none.
-fn without_gpu() -> Command {
+pub(crate) fn without_gpu() -> Command {
     let mut command = vram();
     command.env("CUDA_VISIBLE_DEVICES", "-1");
     command
 }
 
 /// A `libcuda.so.1` of this C code.
-fn driver(folder: &Path, code: &str) {
+pub(crate) fn driver(folder: &Path, code: &str) {
     let source = write(folder, "driver.c", code.as_bytes());
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
     let status = Command::new(compiler)

@@ -12,6 +12,7 @@ fn help_lists_commands_examples_and_exit_codes() {
         "digest ",
         "drill ",
         "devices ",
+        "doctor ",
         "bench ",
         "Examples:",
         "Exit codes:",
@@ -31,7 +32,7 @@ fn help_lists_commands_examples_and_exit_codes() {
 
 #[test]
 fn every_command_has_help_of_its_own() {
-    for command in ["seal", "digest", "drill", "devices", "bench"] {
+    for command in ["seal", "digest", "drill", "devices", "doctor", "bench"] {
         let ran = run([command, "--help"]);
 
         assert_eq!(ran.code, 0);

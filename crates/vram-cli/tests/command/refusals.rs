@@ -198,7 +198,11 @@ fn two_files_of_one_name_are_not_one_shard() {
 fn a_device_that_does_not_exist_is_refused_with_those_that_do() {
     let ran = seal(["--device", "7"]);
 
-    refused(&ran, 1, "no device 7; choose one of 0 (Simulated H100)");
+    refused(
+        &ran,
+        1,
+        "no device 7; choose one of 0 (Simulated H100 80GB HBM3)",
+    );
 }
 
 #[test]

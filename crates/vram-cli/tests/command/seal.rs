@@ -17,8 +17,8 @@ fn a_file_is_sealed_and_described() {
     let text = ran.text();
     for expected in [
         "Sealed    layers.safetensors",
-        "Simulated H100 (simulated)",
-        "GPU-7672616d-2d73-696d-756c-617465642d30",
+        "Simulated H100 80GB HBM3 (simulated)",
+        "GPU-7672616d-2d73-696d-2d66-6c6565740001",
         &format!("{} bytes", bytes.len()),
         &Digest::of(&bytes).to_string(),
         &VerityDigest::of(&bytes).to_string(),
@@ -179,12 +179,28 @@ fn a_folder_is_sealed_without_content_digests_where_they_are_not_asked_for() {
 }
 
 #[test]
-fn a_device_that_freezes_in_software_is_told_as_such() {
+fn a_device_that_freezes_in_software_is_told_as_such_and_used_only_where_that_is_allowed() {
     let folder = tempfile::tempdir().unwrap();
     let path = write(folder.path(), "m.bin", b"bytes");
+    let seal = |arguments: &[&str]| {
+        let mut command = vram();
+        Ran::of(
+            command
+                .args(["seal", "--simulated=vgpu"])
+                .args(arguments)
+                .arg(&path),
+        )
+    };
 
-    let ran = Ran::of(vram().args(["seal", "--simulated=vgpu"]).arg(path));
+    let refused = seal(&[]);
+    let ran = seal(&["--set=region.not-exportable=warn"]);
 
+    assert_eq!(refused.code, 4, "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("region.not-exportable"),
+        "{}",
+        refused.stderr
+    );
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.text().contains("by software only"), "{}", ran.text());
 }

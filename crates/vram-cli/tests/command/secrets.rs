@@ -101,7 +101,7 @@ fn no_token_key_or_device_address_is_printed() {
     assert!(!all.contains(str::from_utf8(&TOKEN).unwrap()));
 
     // The simulation's device addresses are addresses of its process: far up, 12 digits in hexadecimal.
-    let uuid = "7672616d-2d73-696d-756c-617465642d30";
+    let uuid = "7672616d-2d73-696d-2d66-6c6565740001";
     let without_uuid = lower.replace(uuid, "");
     for word in without_uuid.split(|letter: char| !letter.is_ascii_alphanumeric()) {
         let digits = word.strip_prefix("0x").unwrap_or(word);

@@ -122,6 +122,23 @@ fn a_terminal_gets_colours_unless_no_color_is_set() {
 }
 
 #[test]
+fn a_doctors_report_is_coloured_on_a_terminal_and_readable_without() {
+    let line = r#""$VRAM" doctor --simulated=integrated 2>/dev/null; true"#;
+    let (Some(coloured), Some(plain)) = (in_a_terminal(line, false), in_a_terminal(line, true))
+    else {
+        return;
+    };
+
+    assert!(coloured.contains("\u{1b}[31m"), "{coloured:?}");
+    assert!(coloured.contains("\u{1b}[32m"), "{coloured:?}");
+    assert!(!plain.contains('\u{1b}'), "{plain:?}");
+    assert!(plain.contains("✗ fail     device.own-memory"), "{plain:?}");
+    for line in plain.lines() {
+        assert!(line.trim_end().chars().count() <= 80, "{line}");
+    }
+}
+
+#[test]
 fn progress_is_drawn_on_a_terminal_and_gone_at_the_end() {
     let Some(drawn) = in_a_terminal(r#""$VRAM" seal --simulated >/dev/null"#, true) else {
         return;

@@ -38,6 +38,16 @@ const BENCH: &str = r#"{"schema": "vram-bench/1", "simulated": false,
      "compared_with": "verify-large", "ratio": 2000.0}],
   "skipped": [{"id": "engine-python", "why": "no torch"}]}"#;
 
+const DOCTOR: &str = r#"{"vram": "0.1.0", "command": "doctor", "schema": "vram-doctor/1", "simulated": false,
+  "simulated_because": null, "profile": "strict", "changed": [], "verdict": "refused", "exit_code": 4,
+  "seconds": 0.412, "host": {"facts": {}, "report": {"verdict": "refused", "findings": [
+    {"id": "host.core-dumps", "status": "fail", "enforcement": "refuse", "observed": "core limit|none"},
+    {"id": "host.environment", "status": "pass", "enforcement": "refuse", "observed": "nothing"}]}},
+  "devices": [{"index": 0, "name": "NVIDIA TEST 9000", "uuid": "GPU-0a1b2c3d-0001-0002-0003-00000000abcd",
+    "report": {"verdict": "accepted", "findings": [
+      {"id": "device.own-memory", "status": "pass", "enforcement": "refuse", "observed": "INTEGRATED 0"}]},
+    "residency": {"measured": {"status": "proven"}, "summary": "proven: 3000 GB/s over a link of 55 GB/s"}}]}"#;
+
 const TESTS: &str = "##### suite drivers on the GPU
 running 3 tests
 test kernels::one ... ok
@@ -74,6 +84,8 @@ fn run_folder() -> TempDir {
         ("tests.txt", TESTS),
         ("sanitizer.txt", SANITIZER),
         ("ncu.csv", NCU),
+        ("doctor.json", DOCTOR),
+        ("doctor.txt", "##### vram doctor\nrefused\n"),
     ] {
         fs::write(folder.path().join(name), text).unwrap();
     }
@@ -121,6 +133,8 @@ fn a_run_becomes_a_folder_of_its_day_and_gpu() {
             "README.md",
             "bench.json",
             "ceilings.svg",
+            "doctor.json",
+            "doctor.txt",
             "peers.svg",
             "results.json",
             "sanitizer.txt",
@@ -206,6 +220,48 @@ fn peers_counters_and_skipped_parts_are_shown() {
     assert!(page.contains("| 91.5 % | `smsp__issue_active"));
     assert!(page.contains("- engine-python: no torch"));
     assert!(page.contains("| cust | skipped | 0 | no such example is packed |"));
+}
+
+#[test]
+fn what_the_policy_found_is_on_the_page_with_what_was_not_good() {
+    let page = page();
+
+    for expected in [
+        "`vram doctor`, profile strict: **refused**, after 0.412 s.",
+        "[doctor.json](doctor.json)",
+        "| host | refused | 1 | 1 | 0 | 0 |",
+        "| device 0: NVIDIA TEST 9000 | accepted | 1 | 0 | 0 | 0 |",
+        "- `host.core-dumps`: fail (refuse): core limit\\|none",
+        "on device 0, by measurement: proven: 3000 GB/s over a link of 55 GB/s",
+    ] {
+        assert!(page.contains(expected), "{expected} in {page}");
+    }
+    assert!(!page.contains("- `host.environment`"), "{page}");
+}
+
+#[test]
+fn a_run_without_a_doctors_report_says_so() {
+    let run = run_folder();
+    fs::remove_file(run.path().join("doctor.json")).unwrap();
+    let benchmarks = tempfile::tempdir().unwrap();
+
+    let folder = collect(run.path(), benchmarks.path(), COMMIT, false).unwrap();
+
+    let page = fs::read_to_string(folder.join("README.md")).unwrap();
+    assert!(page.contains("`vram doctor` was not run."), "{page}");
+}
+
+#[test]
+fn a_doctors_report_of_another_form_or_of_a_simulation_is_refused() {
+    let newer = refusal("doctor.json", "vram-doctor/1", "vram-doctor/9");
+    let simulated = refusal(
+        "doctor.json",
+        r#""simulated": false"#,
+        r#""simulated": true"#,
+    );
+
+    assert!(newer.contains("vram-doctor/9"), "{newer}");
+    assert!(simulated.contains("a simulated device"), "{simulated}");
 }
 
 #[test]
