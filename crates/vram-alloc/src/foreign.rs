@@ -1,9 +1,8 @@
 //! Memory that somebody else allocated: what it must be to be used through a device.
 
-use core::ffi::c_void;
 use core::fmt;
 
-use vram_sys::{CUdeviceptr, CUmemorytype, CUpointer_attribute, CUresult};
+use vram_sys::{CUdeviceptr, CUmemorytype, CUpointer_attribute};
 
 use crate::context::{Context, Entered};
 use crate::observation::{self, number};
@@ -19,13 +18,10 @@ pub enum Foreign {
     Unknown,
     /// Managed memory, which the driver moves between host and device (`cuMemAllocManaged`).
     Managed,
-    /// Host memory that the driver allocated (`cuMemHostAlloc`, `cuMemAllocHost`) and that the device reads over
-    /// the link.
+    /// Host memory that is mapped for the device, which reads it over the link: the driver's own
+    /// (`cuMemHostAlloc`, `cuMemAllocHost`) or the program's, registered (`cuMemHostRegister`). Nothing that can be
+    /// asked of a driver tells these two apart: 580 answers the same of both, `cuMemHostGetFlags` included.
     MappedHost,
-    /// Host memory of the program's own that was registered (`cuMemHostRegister`).
-    RegisteredHost,
-    /// Host memory, and the driver doesn't say of which kind.
-    Host,
     /// Neither host nor linear device memory.
     NotLinear,
     /// Device memory that the host can reach too.
@@ -65,12 +61,9 @@ impl fmt::Display for Foreign {
                 "it is managed memory (cuMemAllocManaged), which the driver may move to the host"
             }
             Self::MappedHost => {
-                "it is mapped host memory (cuMemHostAlloc), not device memory"
+                "it is host memory, mapped or registered for the device (cuMemHostAlloc, cuMemHostRegister), not \
+                 device memory"
             }
-            Self::RegisteredHost => {
-                "it is registered host memory (cuMemHostRegister), not device memory"
-            }
-            Self::Host => "it is host memory, not device memory",
             Self::NotLinear => "it is not device memory, but an array or unified",
             Self::HostAlias => "the host can reach it through an address of its own",
             Self::WrongDevice => "it is another device's",
@@ -172,7 +165,7 @@ impl Claimed {
         }
         match kind {
             CUmemorytype::CU_MEMORYTYPE_DEVICE => {}
-            CUmemorytype::CU_MEMORYTYPE_HOST => return Err(host_kind(entered, address)),
+            CUmemorytype::CU_MEMORYTYPE_HOST => return Err(Foreign::MappedHost),
             _ => return Err(Foreign::NotLinear),
         }
         match observation::host_pointer(entered, address) {
@@ -233,30 +226,5 @@ impl Claimed {
             len,
             allocation,
         })
-    }
-}
-
-/// Which kind of host memory it is: `cuMemHostGetFlags` knows what the driver allocated, and refuses what was
-/// registered.
-fn host_kind(entered: &Entered<'_>, address: CUdeviceptr) -> Foreign {
-    let mut pointer: *mut c_void = core::ptr::null_mut();
-    // SAFETY: for this attribute the driver writes one pointer.
-    let result = unsafe {
-        (entered.table().cuPointerGetAttribute)(
-            (&raw mut pointer).cast(),
-            CUpointer_attribute::CU_POINTER_ATTRIBUTE_HOST_POINTER,
-            address,
-        )
-    };
-    if result != CUresult::CUDA_SUCCESS || pointer.is_null() {
-        return Foreign::Host;
-    }
-    let mut flags = 0;
-    // SAFETY: the driver writes one number; the pointer is its own answer, and one that it didn't allocate is
-    // refused.
-    match unsafe { (entered.table().cuMemHostGetFlags)(&raw mut flags, pointer) } {
-        CUresult::CUDA_SUCCESS => Foreign::MappedHost,
-        CUresult::CUDA_ERROR_INVALID_VALUE => Foreign::RegisteredHost,
-        _ => Foreign::Host,
     }
 }

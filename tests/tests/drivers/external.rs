@@ -48,7 +48,7 @@ fn every_kind_of_memory_that_is_not_the_devices_own_is_refused_by_its_name() {
         );
         assert_eq!(
             refusal(subject, "registered host", registered, LEN),
-            Foreign::RegisteredHost
+            Foreign::MappedHost
         );
         assert_eq!(refusal(subject, "freed", freed, LEN), Foreign::Unknown);
         let partial = refusal(subject, "its second half", whole + LEN / 2, LEN / 2);

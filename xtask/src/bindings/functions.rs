@@ -41,7 +41,6 @@ pub(crate) const REQUIRED: &[&str] = &[
     "cuMemHostAlloc",
     "cuMemFreeHost",
     "cuMemHostGetDevicePointer_v2",
-    "cuMemHostGetFlags",
     "cuMemHostRegister_v2",
     "cuMemHostUnregister",
     "cuMemAllocManaged",

@@ -104,7 +104,7 @@ fn every_kind_of_memory_that_is_not_the_devices_is_refused_by_its_name() {
 
     assert_eq!(refusal(&rig, managed, len), Foreign::Managed);
     assert_eq!(refusal(&rig, mapped, len), Foreign::MappedHost);
-    assert_eq!(refusal(&rig, registered, len), Foreign::RegisteredHost);
+    assert_eq!(refusal(&rig, registered, len), Foreign::MappedHost);
     assert_eq!(refusal(&rig, freed, len), Foreign::Unknown);
     let pageable = vec![0_u8; 64];
     let address = pageable.as_ptr().addr() as u64;
@@ -121,8 +121,7 @@ fn every_kind_of_memory_that_is_not_the_devices_is_refused_by_its_name() {
 fn refusals_name_what_was_found() {
     for (why, named) in [
         (Foreign::Managed, "managed"),
-        (Foreign::MappedHost, "mapped host"),
-        (Foreign::RegisteredHost, "registered host"),
+        (Foreign::MappedHost, "host memory, mapped or registered"),
         (Foreign::WrongDevice, "another device"),
         (Foreign::Unknown, "freed"),
         (
@@ -202,7 +201,7 @@ fn what_the_driver_says_and_does_not_say_decides() {
     let kind = CUpointer_attribute::CU_POINTER_ATTRIBUTE_MEMORY_TYPE;
     assert_eq!(
         says(kind, u64::from(CUmemorytype::CU_MEMORYTYPE_HOST.0)),
-        Foreign::Host
+        Foreign::MappedHost
     );
     assert_eq!(
         says(kind, u64::from(CUmemorytype::CU_MEMORYTYPE_ARRAY.0)),

@@ -408,7 +408,6 @@ fn the_sweep_reaches_every_function_that_the_crate_calls() {
         Function::cuGetErrorName,
         Function::cuGetErrorString,
         Function::cuMemHostGetDevicePointer_v2,
-        Function::cuMemHostGetFlags,
         Function::cuMemHostRegister_v2,
         Function::cuMemHostUnregister,
         Function::cuMemAllocManaged,

@@ -80,25 +80,6 @@ pub(crate) unsafe fn cuMemHostGetDevicePointer_v2(
     Ok(())
 }
 
-/// As documented, only memory of `cuMemHostAlloc` has flags; registered memory is refused.
-pub(crate) unsafe fn cuMemHostGetFlags(
-    computer: &Computer,
-    flags: *mut c_uint,
-    pointer: *mut c_void,
-) -> Answer {
-    let state = initialised(computer)?;
-    state.current()?;
-    // SAFETY: a number may be written there, by the function's contract.
-    let flags = unsafe { Out::new(flags) }?;
-    let region = state
-        .space
-        .region(address(pointer))
-        .filter(|region| region.kind == AllocationKind::PinnedHost)
-        .ok_or(CUresult::CUDA_ERROR_INVALID_VALUE)?;
-    flags.set(if region.device_mapped { DEVICE_MAP } else { 0 });
-    Ok(())
-}
-
 pub(crate) unsafe fn cuMemHostRegister_v2(
     computer: &Computer,
     pointer: *mut c_void,

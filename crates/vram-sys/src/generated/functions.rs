@@ -43,7 +43,6 @@ macro_rules! driver_functions {
                 fn cuMemHostAlloc(pp: *mut *mut ::core::ffi::c_void, bytesize: usize, flags: ::core::ffi::c_uint);
                 fn cuMemFreeHost(p: *mut ::core::ffi::c_void);
                 fn cuMemHostGetDevicePointer_v2(pdptr: *mut $crate::CUdeviceptr, p: *mut ::core::ffi::c_void, flags: ::core::ffi::c_uint);
-                fn cuMemHostGetFlags(p_flags: *mut ::core::ffi::c_uint, p: *mut ::core::ffi::c_void);
                 fn cuMemHostRegister_v2(p: *mut ::core::ffi::c_void, bytesize: usize, flags: ::core::ffi::c_uint);
                 fn cuMemHostUnregister(p: *mut ::core::ffi::c_void);
                 fn cuMemAllocManaged(dptr: *mut $crate::CUdeviceptr, bytesize: usize, flags: ::core::ffi::c_uint);
