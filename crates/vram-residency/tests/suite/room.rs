@@ -7,6 +7,7 @@ use crate::support::*;
 use crate::witness::{blind, card, process, unsound};
 use vram_alloc::Error as Memory;
 use vram_residency::{Error, Manager, SealRequest};
+use vram_sim::fleet::Kind;
 use vram_sim::{Machine, SimulatedWitness};
 
 #[test]
@@ -272,4 +273,27 @@ fn a_folder_that_cannot_fit_says_what_all_of_it_needs() {
     };
     assert_eq!((room.needed.0, room.available.0), (34 << 20, 4 << 20));
     assert!(error.to_string().contains("trainer (pid 12)"), "{error}");
+}
+
+#[test]
+fn on_a_card_that_three_others_use_each_of_them_is_named() {
+    let shared = Kind::Shared.build().unwrap();
+    let builder = builder().witness(shared.witness.clone());
+    let manager = builder.build(&platform(&shared.machine)).unwrap();
+    let available = manager.capacity().unwrap().available.0;
+
+    let error = refused(&manager, available + 1);
+
+    let Error::NoRoom(room) = &error else {
+        panic!("{error:?}")
+    };
+    let others = room.holders.iter().flatten().filter(|holder| !holder.ours);
+    let pids: Vec<_> = others.map(|holder| holder.pid).collect();
+    assert_eq!(pids.len(), 3, "{error}");
+    for pid in pids {
+        assert!(
+            error.to_string().contains(&format!("(pid {pid})")),
+            "{error}"
+        );
+    }
 }

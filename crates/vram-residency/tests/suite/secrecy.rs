@@ -23,7 +23,8 @@ impl Write for Log {
     }
 }
 
-const TOKEN: [u8; 32] = *b"\x11\xa7 the token that nobody may see";
+// No run of it is a word that a finding could say.
+const TOKEN: [u8; 32] = *b"\x11\xa7 tHe+tOkEn_tHaT-nObOdY*mAy%sEe";
 
 /// A whole life, and everything that it emits: logs at trace level, events, errors, `Debug` and
 /// JSON of all that a caller holds.
@@ -58,6 +59,7 @@ fn everything_emitted(machine: &Machine) -> (String, Vec<u64>) {
         ));
         shown.push(serde_json::to_string(&verified.report).unwrap());
         shown.push(format!("{:?}", manager.capacity().unwrap()));
+        shown.push(format!("{:?}", manager.recheck().unwrap()));
         addresses.push(address.as_raw());
         addresses.extend(machine.addresses());
         machine
