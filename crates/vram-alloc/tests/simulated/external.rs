@@ -106,7 +106,7 @@ fn every_kind_of_memory_that_is_not_the_devices_is_refused_by_its_name() {
     assert_eq!(refusal(&rig, mapped, len), Foreign::MappedHost);
     assert_eq!(refusal(&rig, registered, len), Foreign::MappedHost);
     assert_eq!(refusal(&rig, freed, len), Foreign::Unknown);
-    let pageable = vec![0_u8; 64];
+    let pageable = [0_u8; 64];
     let address = pageable.as_ptr().addr() as u64;
     assert_eq!(refusal(&rig, address, 64), Foreign::Unknown);
     assert_eq!(refusal(&rig, 0, 64), Foreign::Unknown);
@@ -195,7 +195,7 @@ fn what_the_driver_says_and_does_not_say_decides() {
         refused(&move |rig: &Rig| {
             rig.machine
                 .set_pointer_attribute(0, attribute, value)
-                .unwrap()
+                .unwrap();
         })
     };
     let kind = CUpointer_attribute::CU_POINTER_ATTRIBUTE_MEMORY_TYPE;
