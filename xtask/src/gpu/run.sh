@@ -15,7 +15,7 @@ readonly BUDGET=${VRAM_RUN_SECONDS:-530}
 readonly STAGES=(environment doctor conformance cust bench sanitizer ncu host-hashing simulated)
 declare -rA LIMITS=(
     [environment]=20 [doctor]=30 [conformance]=90 [cust]=20 [bench]=240 [sanitizer]=130 [ncu]=90 [host-hashing]=60
-    [simulated]=60
+    [simulated]=200
 )
 readonly SANITIZERS=(memcheck racecheck initcheck synccheck)
 # The kernels of a verification, and a figure of `vram bench` that runs them.
