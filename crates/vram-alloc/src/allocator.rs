@@ -341,8 +341,14 @@ impl Inner {
         }
         self.settle(&mut books, purpose, mapped, released.is_ok());
         drop(books);
-        if released.is_err() {
-            // Already tried twice: the memory stays the driver's.
+        if released.is_ok() {
+            return;
+        }
+        // Already tried twice: the memory stays the driver's. Where the device is lost it went with the
+        // context, and nothing is gained by keeping hold of that; otherwise it is, so that nobody gets the memory.
+        if self.device.is_lost() {
+            memory.abandon();
+        } else {
             core::mem::forget(memory);
         }
     }

@@ -51,6 +51,14 @@ impl Memory {
             Self::Plain(memory) => memory.release(),
         }
     }
+
+    /// Lets go of memory that went with its context: nothing more is asked of the driver.
+    pub(crate) fn abandon(mut self) {
+        match &mut self {
+            Self::Virtual(memory) => memory.abandon(),
+            Self::Plain(memory) => memory.abandon(),
+        }
+    }
 }
 
 impl fmt::Debug for Memory {

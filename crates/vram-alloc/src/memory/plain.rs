@@ -59,6 +59,11 @@ impl PlainMemory {
         Ok(())
     }
 
+    /// Forgets the allocation, which went with its context.
+    pub(crate) const fn abandon(&mut self) {
+        self.held = false;
+    }
+
     fn free(&self) -> Result<()> {
         let entered = self.context.enter_even_if_lost()?;
         // SAFETY: this value holds the allocation; whoever drops it has waited for the device.

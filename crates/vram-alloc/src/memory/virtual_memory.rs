@@ -120,6 +120,12 @@ impl VirtualMemory {
         Ok(())
     }
 
+    /// Forgets the mapping, which went with its context. Its addresses are given to nobody.
+    pub(crate) fn abandon(&mut self) {
+        self.mapped = false;
+        self.range.keep();
+    }
+
     fn unmap(&self) -> Result<()> {
         let entered = self.range.context.enter_even_if_lost()?;
         let len = size::to_usize("an unmapping", self.range.len)?;
