@@ -193,12 +193,6 @@ impl Folder {
             },
             Found::Nothing => (0, size),
         };
-        if cut_bytes > 0 {
-            let io =
-                |source: Errno| Error::io("cutting a torn line off", self.path_of(&name), source);
-            fs::ftruncate(&file, complete).map_err(io)?;
-            fs::fdatasync(&file).map_err(io)?;
-        }
         let start = match (found, number.checked_sub(1)) {
             (Found::Nothing, None) => Start::Fresh { cut_bytes },
             // Killed after the file was created: the one before it ends the chain.
@@ -207,6 +201,7 @@ impl Folder {
                 let before_file = self.open_existing(&before_name)?;
                 match self.verify(before, &before_file, key, options)? {
                     Found::Trail(summary) if summary.ending == Ending::Rotated => {
+                        self.named(&summary, &before_name, options)?;
                         existing(&summary, before, 0, cut_bytes, Some(true))
                     }
                     _ => None,
@@ -219,18 +214,30 @@ impl Folder {
                 })?
             }
             (Found::Trail(summary), _) => {
-                if summary.trail.as_deref() != Some(&options.name) {
-                    return Err(Error::OtherTrail {
-                        path: self.path_of(&name),
-                        found: summary.trail.unwrap_or_default(),
-                        expected: options.name.clone(),
-                    });
-                }
+                self.named(&summary, &name, options)?;
                 let next_file = (summary.ending == Ending::Rotated).then_some(false);
                 existing(&summary, number, complete, cut_bytes, next_file).ok_or(Error::Closed)?
             }
         };
+        if cut_bytes > 0 {
+            let io =
+                |source: Errno| Error::io("cutting a torn line off", self.path_of(&name), source);
+            fs::ftruncate(&file, complete).map_err(io)?;
+            fs::fdatasync(&file).map_err(io)?;
+        }
         Ok((file, start))
+    }
+
+    /// Refuses a trail of another name.
+    fn named(&self, summary: &Summary, name: &str, options: &Options) -> Result<()> {
+        if summary.trail.as_deref() == Some(&options.name) {
+            return Ok(());
+        }
+        Err(Error::OtherTrail {
+            path: self.path_of(name),
+            found: summary.trail.clone().unwrap_or_default(),
+            expected: options.name.clone(),
+        })
     }
 
     fn verify(&self, number: u32, file: &File, key: PublicKey, options: &Options) -> Result<Found> {

@@ -115,7 +115,7 @@ impl<S: Store> Scribe<S> {
                 next_file,
                 ..
             } => {
-                (scribe.file, scribe.bytes) = (file, bytes);
+                (scribe.file, scribe.bytes, scribe.in_use) = (file, bytes, true);
                 scribe.head = head.hash;
                 scribe.next_seq = following(head.seq)?;
                 if let Some(there) = next_file {

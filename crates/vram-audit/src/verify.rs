@@ -2,7 +2,7 @@
 
 use crate::lines::{End, Item, Lines, Place, Source};
 use crate::record::{
-    Checkpoint, Continued, Gap, Genesis, Line, NoRecord, Opened, Record, beginning, depth_within,
+    Checkpoint, Continued, Gap, Genesis, Line, NoRecord, Opened, beginning, depth_within,
     split_signature,
 };
 use crate::{
@@ -183,20 +183,19 @@ impl Walk<'_, '_> {
             .zip(found)
             .all(|(one, other)| one == *other);
         // Where a trail begins with a continuation, what its first line would have said is unknown.
-        if !alike && !(self.previous.is_none() && self.verifier.from_continuation) {
+        let is_unknown = self.previous.is_none() && self.verifier.from_continuation;
+        if !alike && !is_unknown {
             return Err(edited(
                 "a last line without newline that can't begin the next record",
             ));
         }
         depth_within(found, MAX_DEPTH.saturating_add(1)).map_err(edited)?;
-        match serde_json::from_slice::<serde::de::IgnoredAny>(found) {
-            Ok(_) if found.ends_with(b"}") => {}
-            Err(error) if error.is_eof() => {}
-            _ => {
-                return Err(edited(
-                    "a last line without newline that no record begins with",
-                ));
-            }
+        // A number may be torn after its sign, its point or its exponent's letter: a digit mends that.
+        let mended = [found, b"0"].concat();
+        if !is_torn_json(found) && !is_torn_json(&mended) {
+            return Err(edited(
+                "a last line without newline that no record begins with",
+            ));
         }
         Ok(u64::try_from(found.len()).unwrap_or(u64::MAX))
     }
@@ -334,73 +333,19 @@ impl Walk<'_, '_> {
     }
 }
 
+/// Whether this is the beginning of an object in JSON, or all of it.
+fn is_torn_json(found: &[u8]) -> bool {
+    match serde_json::from_slice::<serde::de::IgnoredAny>(found) {
+        Ok(_) => found.ends_with(b"}"),
+        Err(error) => error.is_eof(),
+    }
+}
+
 impl From<NoRecord> for Why {
     fn from(why: NoRecord) -> Self {
         match why {
             NoRecord::Version(found) => Self::UnknownVersion { found },
             NoRecord::Malformed(detail) => Self::Edited { detail },
         }
-    }
-}
-
-/// The records of files, in their order. Nothing about them is verified but their form: verify first.
-#[derive(Debug)]
-pub struct Records<'a> {
-    lines: Lines<'a>,
-    seq: u64,
-    over: bool,
-}
-
-impl<'a> Records<'a> {
-    /// Of these files, given in their order. A torn last line is left out.
-    #[must_use]
-    pub fn new(sources: impl IntoIterator<Item = Source<'a>>) -> Self {
-        Self {
-            lines: Lines::new(sources.into_iter().collect()),
-            seq: 0,
-            over: false,
-        }
-    }
-
-    fn read(&mut self) -> Result<Option<Record>> {
-        let Some(item) = self.lines.next()? else {
-            return Ok(None);
-        };
-        let parsed = match item.end {
-            End::File if self.lines.is_last_file() => return Ok(None),
-            End::File => Err(Why::Truncated {
-                detail: "the file ends within a line, and another follows".to_owned(),
-            }),
-            End::TooLong => Err(Why::TooLong),
-            End::Newline => Record::parse(&item.bytes).map_err(Why::from),
-        };
-        match parsed {
-            Ok(record) => {
-                self.seq = record.seq.saturating_add(1);
-                Ok(Some(record))
-            }
-            Err(why) => Err(crate::Error::NotIntact {
-                path: item.place.file.clone(),
-                fault: Box::new(Fault {
-                    file: item.place.file,
-                    line: item.place.line,
-                    seq: self.seq,
-                    why,
-                }),
-            }),
-        }
-    }
-}
-
-impl Iterator for Records<'_> {
-    type Item = Result<Record>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.over {
-            return None;
-        }
-        let read = self.read().transpose();
-        self.over = !matches!(read, Some(Ok(_)));
-        read
     }
 }

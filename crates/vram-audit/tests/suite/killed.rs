@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use proptest::prelude::RngCore;
+use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use serde_json::json;
 use vram_audit::{Options, Records, Source, Trail, Urgency, Verifier, files_of};
@@ -21,7 +21,7 @@ const RUN: &str = "VRAM_AUDIT_TEST_RUN";
 const MOMENTS: u64 = 200;
 
 /// Processes that continue one trail, each after the one before was killed.
-const RUNS_PER_TRAIL: u64 = 20;
+const RUNS_PER_TRAIL: u64 = 5;
 
 /// What runs in the process that is killed; alone it does nothing.
 #[test]
@@ -68,12 +68,12 @@ fn kill_one(path: &Path, run: u64, random: &mut TestRng) -> BTreeSet<String> {
     while seen.len() < wanted {
         seen.extend(acknowledged(lines.next().unwrap().unwrap()));
     }
-    for _ in 0..random.next_u32() % 1_000_000 {
+    for _ in 0..random.next_u32() % 100_000 {
         std::hint::spin_loop();
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    // A line that was cut by the kill itself names an event that is longer than it says.
+    // The kill may have cut the last line short.
     let mut rest: Vec<_> = lines.map_while(Result::ok).collect();
     rest.pop();
     seen.extend(rest.into_iter().filter_map(acknowledged));
@@ -83,7 +83,7 @@ fn kill_one(path: &Path, run: u64, random: &mut TestRng) -> BTreeSet<String> {
 #[test]
 fn a_killed_process_leaves_an_intact_trail_with_all_that_it_acknowledged() {
     let mut random = TestRng::from_seed(RngAlgorithm::ChaCha, &[5; 32]);
-    let (mut torn_or_open, mut acknowledged_at_all) = (0, 0);
+    let (mut verified, mut acknowledged_at_all) = (0, 0);
     for first in (0..MOMENTS).step_by(usize::try_from(RUNS_PER_TRAIL).unwrap()) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("audit.jsonl");
@@ -103,16 +103,15 @@ fn a_killed_process_leaves_an_intact_trail_with_all_that_it_acknowledged() {
                 continue;
             }
             assert!(verdict.is_intact(), "{verdict:?}");
-            torn_or_open += 1;
+            verified += 1;
             let recorded: BTreeSet<_> = Records::new(files.into_iter().map(Source::file))
                 .map(Result::unwrap)
                 .filter_map(|record| Some(record.event.get("id")?.as_str()?.to_owned()))
                 .collect();
-            // What identifies a trail is no event: it has another length than any that is acknowledged.
             let missing: Vec<_> = acknowledged.difference(&recorded).collect();
             assert!(missing.is_empty(), "{missing:?}");
         }
         acknowledged_at_all += acknowledged.len();
     }
-    assert!(torn_or_open > 0 && acknowledged_at_all > 0);
+    assert!(verified > 0 && acknowledged_at_all > 0);
 }
