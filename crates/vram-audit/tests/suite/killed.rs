@@ -64,11 +64,11 @@ fn kill_one(path: &Path, run: u64, random: &mut TestRng) -> BTreeSet<String> {
     let acknowledged = |line: String| line.strip_prefix("acknowledged ").map(str::to_owned);
     let mut seen = BTreeSet::new();
     // Some are killed while they open the trail, the others after some acknowledgements and a while more.
-    let wanted = usize::try_from(random.next_u32() % 12).unwrap();
+    let wanted = usize::try_from(random.next_u32() % 6).unwrap();
     while seen.len() < wanted {
         seen.extend(acknowledged(lines.next().unwrap().unwrap()));
     }
-    for _ in 0..random.next_u32() % 100_000 {
+    for _ in 0..random.next_u32() % 20_000 {
         std::hint::spin_loop();
     }
     child.kill().unwrap();

@@ -55,7 +55,7 @@ fn line_of(byte: usize) -> usize {
 
 #[test]
 fn an_untouched_trail_is_intact_closed_and_signed_to_its_end() {
-    let verdict = verify(&[TRAIL.0.clone()]);
+    let verdict = verify(std::slice::from_ref(&TRAIL.0));
     let summary = verdict.summary();
     assert!(verdict.is_intact(), "{verdict:?}");
     assert_eq!(summary.ending, Ending::Closed);
@@ -137,7 +137,7 @@ fn a_torn_line_with_a_changed_beginning_is_no_torn_line() {
 fn another_key_is_foreign_at_the_first_checkpoint() {
     let other = SigningKey::from_seed(&[8; 32]).unwrap().public();
     let verdict = Verifier::new([other])
-        .verify(sources(&[TRAIL.0.clone()]))
+        .verify(sources(std::slice::from_ref(&TRAIL.0)))
         .unwrap();
     let Verdict::Broken { fault, .. } = verdict else {
         panic!("accepted");
