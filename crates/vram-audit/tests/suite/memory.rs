@@ -1,0 +1,144 @@
+//! A store in memory that can be held up and made to fail, and a clock that counts.
+
+use std::io;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+
+use jiff::Timestamp;
+use vram_audit::{Clock, Options, SigningKey, Source, Store, Verdict, Verifier};
+
+#[derive(Debug, Default)]
+pub(crate) struct Disk {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    files: Vec<Vec<u8>>,
+    synced: Vec<Vec<u8>>,
+    held: bool,
+    /// Calls that wait because of it.
+    waiting: usize,
+    room: Option<usize>,
+    fails_to_sync: bool,
+}
+
+impl Disk {
+    pub(crate) fn new() -> Arc<Self> {
+        let disk = Self::default();
+        disk.state.lock().unwrap().files.push(Vec::new());
+        Arc::new(disk)
+    }
+
+    pub(crate) fn files(&self) -> Vec<Vec<u8>> {
+        self.state.lock().unwrap().files.clone()
+    }
+
+    pub(crate) fn synced(&self) -> Vec<Vec<u8>> {
+        self.state.lock().unwrap().synced.clone()
+    }
+
+    pub(crate) fn hold(&self) {
+        self.state.lock().unwrap().held = true;
+    }
+
+    pub(crate) fn release(&self) {
+        self.state.lock().unwrap().held = false;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn wait_until_someone_waits(&self) {
+        let state = self.state.lock().unwrap();
+        drop(
+            self.changed
+                .wait_while(state, |state| state.waiting == 0)
+                .unwrap(),
+        );
+    }
+
+    /// Takes so many more bytes, then is full.
+    pub(crate) fn leave_room_for(&self, bytes: usize) {
+        self.state.lock().unwrap().room = Some(bytes);
+    }
+
+    pub(crate) fn fail_to_sync(&self) {
+        self.state.lock().unwrap().fails_to_sync = true;
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct OnDisk(pub(crate) Arc<Disk>);
+
+impl Store for OnDisk {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut state = self.0.state.lock().unwrap();
+        state.waiting += 1;
+        self.0.changed.notify_all();
+        let mut state = self
+            .0
+            .changed
+            .wait_while(state, |state| state.held)
+            .unwrap();
+        state.waiting -= 1;
+        let taken = state.room.unwrap_or(usize::MAX).min(bytes.len());
+        if let Some(room) = &mut state.room {
+            *room -= taken;
+        }
+        state.files.last_mut().unwrap().extend(&bytes[..taken]);
+        if taken < bytes.len() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        let mut state = self.0.state.lock().unwrap();
+        if state.fails_to_sync {
+            return Err(io::Error::other("simulated: the disk does not answer"));
+        }
+        state.synced = state.files.clone();
+        Ok(())
+    }
+
+    fn next_file(&mut self, number: u32) -> io::Result<()> {
+        let mut state = self.0.state.lock().unwrap();
+        assert_eq!(state.files.len(), usize::try_from(number).unwrap());
+        state.files.push(Vec::new());
+        Ok(())
+    }
+}
+
+/// A second later each time it is asked.
+#[derive(Debug, Default)]
+pub(crate) struct CountingClock(AtomicI64);
+
+impl Clock for CountingClock {
+    fn now(&self) -> Timestamp {
+        let second = 1_700_000_000 + self.0.fetch_add(1, Ordering::Relaxed);
+        Timestamp::from_second(second).unwrap()
+    }
+}
+
+pub(crate) fn key() -> SigningKey {
+    SigningKey::from_seed(&[7; 32]).unwrap()
+}
+
+pub(crate) fn options() -> Options {
+    Options::new("tests")
+        .unwrap()
+        .clock(Arc::new(CountingClock::default()))
+}
+
+pub(crate) fn sources(files: &[Vec<u8>]) -> Vec<Source<'_>> {
+    let named = files.iter().enumerate();
+    named
+        .map(|(number, bytes)| Source::reader(number.to_string(), bytes.as_slice()))
+        .collect()
+}
+
+pub(crate) fn verify(files: &[Vec<u8>]) -> Verdict {
+    Verifier::new([key().public()])
+        .verify(sources(files))
+        .unwrap()
+}
