@@ -4,7 +4,7 @@ use std::io;
 
 use thiserror::Error as ThisError;
 
-use crate::record::Field;
+use crate::{KeyId, dsse::EnvelopeRefusal, record::Field, signing::KeyRefusal};
 
 /// The result of every fallible function of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -316,6 +316,31 @@ pub enum Error {
         "the seal tag does not match the record: record, tag or key was changed; stop using it"
     )]
     TagMismatch,
+
+    /// A signing key can't be read, made or used.
+    #[error("the signing key is refused: {0}")]
+    SigningKey(KeyRefusal),
+    /// A verifying key can't be read.
+    #[error("the verifying key is refused: {0}")]
+    VerifyingKey(KeyRefusal),
+    /// A signature is not by this key over this message.
+    #[error(
+        "the signature is not one by key {key} over this: message, signature or key is another"
+    )]
+    SignatureMismatch {
+        /// The key that was checked with.
+        key: KeyId,
+    },
+    /// A DSSE envelope is refused.
+    #[error("the envelope is refused: {0}")]
+    Envelope(EnvelopeRefusal),
+}
+
+impl From<KeyRefusal> for Error {
+    /// A name of an algorithm that was asked for.
+    fn from(refusal: KeyRefusal) -> Self {
+        Self::SigningKey(refusal)
+    }
 }
 
 impl Error {
@@ -323,7 +348,9 @@ impl Error {
     #[must_use]
     pub fn is_retriable(&self) -> bool {
         match self {
-            Self::Read { .. } => true,
+            Self::Read { .. } | Self::SigningKey(KeyRefusal::Randomness | KeyRefusal::Signing) => {
+                true
+            }
             Self::DigestLength { .. }
             | Self::DigestCharacter { .. }
             | Self::TextEmpty { .. }
@@ -358,7 +385,11 @@ impl Error {
             | Self::TagLength { .. }
             | Self::TagText { .. }
             | Self::TagZero
-            | Self::TagMismatch => false,
+            | Self::TagMismatch
+            | Self::SigningKey(_)
+            | Self::VerifyingKey(_)
+            | Self::SignatureMismatch { .. }
+            | Self::Envelope(_) => false,
         }
     }
 
@@ -369,6 +400,11 @@ impl Error {
     pub fn is_fatal(&self) -> bool {
         match self {
             Self::TagLength { .. } | Self::TagZero | Self::TagMismatch => true,
+            // Who gave a wrong key, or was given another's envelope, has no shard to stop using.
+            Self::SigningKey(_)
+            | Self::VerifyingKey(_)
+            | Self::SignatureMismatch { .. }
+            | Self::Envelope(_) => false,
             Self::DigestLength { .. }
             | Self::DigestCharacter { .. }
             | Self::TextEmpty { .. }

@@ -94,15 +94,18 @@
 
 mod device_id;
 mod digest;
+pub mod dsse;
 mod error;
 mod hasher;
 mod hkdf;
 mod hmac;
 mod identifier;
+mod json;
 mod key;
 mod model_ref;
 pub mod record;
 mod salt;
+mod signing;
 #[cfg(test)]
 mod spec_vectors;
 mod tag;
@@ -115,10 +118,12 @@ pub use self::{
     error::{Error, Result},
     hasher::{HashPlan, ShardDigests, ShardHasher, hash_bytes, hash_reader},
     identifier::{ShardId, WorkerId},
+    json::JsonRefusal,
     key::{SealKey, Token},
     model_ref::ModelRef,
     record::{Freezing, SealRecord, SetPosition},
     salt::{InitialState, Salt},
+    signing::{KeyId, KeyRefusal, SignatureAlgorithm, SigningKey, VerifyingKey},
     tag::{SealTag, SealedRecord, VerifiedSeal, sign, verify},
     verity::VerityMeasurement,
 };
