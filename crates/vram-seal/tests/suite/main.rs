@@ -5,11 +5,14 @@
     clippy::expect_used,
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "tests compute on known values and fail by panicking"
 )]
 
 mod cavp;
+mod envelopes;
 mod fsverity;
 mod naive;
 mod records;
+mod signatures;
 mod tree;
