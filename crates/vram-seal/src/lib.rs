@@ -96,6 +96,7 @@ mod device_id;
 mod digest;
 pub mod dsse;
 mod error;
+pub mod evidence;
 mod hasher;
 mod hkdf;
 mod hmac;
@@ -108,6 +109,7 @@ mod salt;
 mod signing;
 #[cfg(test)]
 mod spec_vectors;
+pub mod statement;
 mod tag;
 pub mod verity;
 mod wiped_buffer;
@@ -124,6 +126,7 @@ pub use self::{
     record::{Freezing, SealRecord, SetPosition},
     salt::{InitialState, Salt},
     signing::{KeyId, KeyRefusal, SignatureAlgorithm, SigningKey, VerifyingKey},
+    statement::{DigestSet, Predicate, Statement, StatementRefusal, Subject},
     tag::{SealTag, SealedRecord, VerifiedSeal, sign, verify},
     verity::VerityMeasurement,
 };
