@@ -11,7 +11,10 @@
 
 mod cavp;
 mod envelopes;
+mod evidence;
+mod evidence_sample;
 mod fsverity;
+mod interoperability;
 mod naive;
 mod records;
 mod signatures;
