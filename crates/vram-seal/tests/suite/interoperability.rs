@@ -31,11 +31,10 @@ fn python(test: &str) -> Option<String> {
         "{python} has no cryptography, securesystemslib and in-toto-attestation"
     );
     // Past the capture of output, so that it shows in every run.
-    writeln!(
-        std::io::stderr(),
-        "SKIPPED {test}: {python} has no cryptography, securesystemslib and in-toto-attestation"
-    )
-    .unwrap();
+    let line = format!(
+        "SKIPPED {test}: {python} has no cryptography, securesystemslib and in-toto-attestation\n"
+    );
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
     None
 }
 
@@ -87,7 +86,7 @@ fn what_is_signed_here_verifies_there_and_tampering_is_refused_there() {
         );
         assert!(said.contains("predicate challenge 000102"), "{said}");
         assert!(
-            said.contains(&format!("refused all {} changes", envelope.len())),
+            said.contains(&format!("refused {} changes", envelope.len())),
             "{said}"
         );
     }
