@@ -367,13 +367,6 @@ pub enum Error {
     Randomness,
 }
 
-impl From<KeyRefusal> for Error {
-    /// A name of an algorithm that was asked for.
-    fn from(refusal: KeyRefusal) -> Self {
-        Self::SigningKey(refusal)
-    }
-}
-
 impl Error {
     /// Whether the same call, with the same arguments, may succeed later.
     #[must_use]

@@ -97,9 +97,11 @@ impl FromStr for SignatureAlgorithm {
         let known = Self::ALL
             .iter()
             .find(|algorithm| algorithm.as_str() == text);
-        Ok(*known.ok_or_else(|| KeyRefusal::Algorithm {
-            found: text.chars().take(40).flat_map(char::escape_debug).collect(),
-        })?)
+        known.copied().ok_or_else(|| {
+            crate::Error::SigningKey(KeyRefusal::Algorithm {
+                found: text.chars().take(40).flat_map(char::escape_debug).collect(),
+            })
+        })
     }
 }
 

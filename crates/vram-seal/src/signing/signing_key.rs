@@ -7,7 +7,7 @@ use ring::{
     rand::{SecureRandom, SystemRandom},
     signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair},
 };
-use zeroize::Zeroizing;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::{KeyRefusal, SignatureAlgorithm, VerifyingKey, pem};
 use crate::{Error, Result};
@@ -46,6 +46,9 @@ pub struct SigningKey {
     pkcs8: Zeroizing<Box<[u8]>>,
     public: VerifyingKey,
 }
+
+/// Its one secret is in a [`Zeroizing`].
+impl ZeroizeOnDrop for SigningKey {}
 
 /// `ring`'s key, made for one use.
 enum Pair {
