@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use proptest::{prelude::*, sample::Index};
 use serde_json::Value;
 use vram_seal::{
     Digest, Error, SignatureAlgorithm, SigningKey, StatementRefusal, Subject, VerityDigest,
@@ -19,7 +18,7 @@ use crate::evidence_sample::{
 };
 
 /// What each failure says, for a document and what is expected of it.
-fn failures(document: &[u8], expected: &Expectations) -> Vec<String> {
+pub(crate) fn failures(document: &[u8], expected: &Expectations) -> Vec<String> {
     match verify_evidence(document, key().verifying_key(), expected) {
         Ok(_) => Vec::new(),
         Err(refused) => refused.failures().map(ToString::to_string).collect(),
@@ -488,48 +487,4 @@ fn another_form_of_the_envelope_is_read_where_it_was_asked_for() {
     assert!(failures(&countersigned, &expectations()).is_empty());
     let verified = verify_evidence(&countersigned, key().verifying_key(), &expectations()).unwrap();
     assert_eq!(verified.ignored_signatures(), 1);
-}
-
-/// What stands between a fence of this language and its end in `docs/spec/evidence.md`.
-fn fenced(language: &str) -> String {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/spec/evidence.md");
-    let page = std::fs::read_to_string(path).unwrap();
-    let (_, block) = page.split_once(&format!("```{language}\n")).unwrap();
-    block.split_once("\n```").unwrap().0.to_owned()
-}
-
-#[test]
-fn the_pages_example_is_what_is_written_to_the_byte() {
-    let payload = String::from_utf8(statement().to_json().unwrap()).unwrap();
-    let envelope = String::from_utf8(signed(|_| {})).unwrap();
-    assert_eq!(fenced("json statement"), payload);
-    assert_eq!(fenced("json envelope"), envelope);
-    assert_eq!(
-        fenced("text public key"),
-        key().verifying_key().to_spki_pem().unwrap().trim()
-    );
-    assert!(failures(fenced("json envelope").as_bytes(), &expectations()).is_empty());
-    let nonce = statement().confidential_compute_nonce().unwrap();
-    assert_eq!(fenced("text nonce"), hex::encode(nonce));
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
-    #[test]
-    fn a_changed_byte_is_refused(at in any::<Index>(), flip in 1..=255_u8) {
-        let mut document = signed(|_| {});
-        let at = at.index(document.len());
-        document[at] ^= flip;
-        prop_assert!(verify_evidence(&document, key().verifying_key(), &expectations()).is_err());
-    }
-
-    #[test]
-    fn a_cut_or_longer_document_is_refused(at in any::<Index>(), more in prop::collection::vec(any::<u8>(), 1..4)) {
-        let document = signed(|_| {});
-        let cut = &document[..at.index(document.len())];
-        prop_assert!(verify_evidence(cut, key().verifying_key(), &expectations()).is_err());
-        let longer = [&document[..], &more].concat();
-        prop_assert!(verify_evidence(&longer, key().verifying_key(), &expectations()).is_err());
-    }
 }

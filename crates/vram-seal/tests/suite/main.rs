@@ -12,6 +12,7 @@
 mod cavp;
 mod envelopes;
 mod evidence;
+mod evidence_bytes;
 mod evidence_sample;
 mod fsverity;
 mod interoperability;
