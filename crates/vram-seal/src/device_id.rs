@@ -89,11 +89,16 @@ fn parse_uuid(text: &str) -> Result<[u8; 16]> {
     Ok(uuid)
 }
 
-fn serialize_uuid<S: Serializer>(uuid: &[u8; 16], serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize_uuid<S: Serializer>(
+    uuid: &[u8; 16],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&Uuid(uuid))
 }
 
-fn deserialize_uuid<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 16], D::Error> {
+pub(crate) fn deserialize_uuid<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<[u8; 16], D::Error> {
     parse_uuid(&String::deserialize(deserializer)?).map_err(de::Error::custom)
 }
 

@@ -4,7 +4,9 @@ use std::io;
 
 use thiserror::Error as ThisError;
 
-use crate::record::Field;
+use crate::{
+    KeyId, dsse::EnvelopeRefusal, record::Field, signing::KeyRefusal, statement::StatementRefusal,
+};
 
 /// The result of every fallible function of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -316,6 +318,53 @@ pub enum Error {
         "the seal tag does not match the record: record, tag or key was changed; stop using it"
     )]
     TagMismatch,
+
+    /// A signing key can't be read, made or used.
+    #[error("the signing key is refused: {0}")]
+    SigningKey(KeyRefusal),
+    /// A verifying key can't be read.
+    #[error("the verifying key is refused: {0}")]
+    VerifyingKey(KeyRefusal),
+    /// A signature is not by this key over this message.
+    #[error(
+        "the signature is not one by key {key} over this: message, signature or key is another"
+    )]
+    SignatureMismatch {
+        /// The key that was checked with.
+        key: KeyId,
+    },
+    /// A DSSE envelope is refused.
+    #[error("the envelope is refused: {0}")]
+    Envelope(EnvelopeRefusal),
+    /// An in-toto statement is refused.
+    #[error("the statement is refused: {0}")]
+    Statement(StatementRefusal),
+    /// A challenge has the wrong length.
+    #[error(
+        "the challenge is {found} bytes long: give exactly 32, the SHA-256 of a nonce of another length"
+    )]
+    ChallengeLength {
+        /// Its length in bytes.
+        found: usize,
+    },
+    /// A challenge is all zeros.
+    #[error("the challenge is all zeros: give 32 random bytes")]
+    ChallengeZero,
+    /// A challenge's text is not hexadecimal.
+    #[error("the challenge's text is not 64 hexadecimal characters: {reason}")]
+    ChallengeText {
+        /// What is wrong with it.
+        reason: hex::FromHexError,
+    },
+    /// A point in time is not in the one form that is read.
+    #[error("this is not a time in UTC as RFC 3339 has it, such as 2026-01-01T00:00:00Z: {reason}")]
+    Timestamp {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The system gave no randomness.
+    #[error("the system's source of randomness failed: try again")]
+    Randomness,
 }
 
 impl Error {
@@ -323,7 +372,9 @@ impl Error {
     #[must_use]
     pub fn is_retriable(&self) -> bool {
         match self {
-            Self::Read { .. } => true,
+            Self::Read { .. }
+            | Self::Randomness
+            | Self::SigningKey(KeyRefusal::Randomness | KeyRefusal::Signing) => true,
             Self::DigestLength { .. }
             | Self::DigestCharacter { .. }
             | Self::TextEmpty { .. }
@@ -358,7 +409,16 @@ impl Error {
             | Self::TagLength { .. }
             | Self::TagText { .. }
             | Self::TagZero
-            | Self::TagMismatch => false,
+            | Self::TagMismatch
+            | Self::SigningKey(_)
+            | Self::VerifyingKey(_)
+            | Self::SignatureMismatch { .. }
+            | Self::Envelope(_)
+            | Self::Statement(_)
+            | Self::ChallengeLength { .. }
+            | Self::ChallengeZero
+            | Self::ChallengeText { .. }
+            | Self::Timestamp { .. } => false,
         }
     }
 
@@ -369,6 +429,17 @@ impl Error {
     pub fn is_fatal(&self) -> bool {
         match self {
             Self::TagLength { .. } | Self::TagZero | Self::TagMismatch => true,
+            // Who gave a wrong key, or was given another's envelope, has no shard to stop using.
+            Self::SigningKey(_)
+            | Self::VerifyingKey(_)
+            | Self::SignatureMismatch { .. }
+            | Self::Envelope(_)
+            | Self::Statement(_)
+            | Self::ChallengeLength { .. }
+            | Self::ChallengeZero
+            | Self::ChallengeText { .. }
+            | Self::Timestamp { .. }
+            | Self::Randomness => false,
             Self::DigestLength { .. }
             | Self::DigestCharacter { .. }
             | Self::TextEmpty { .. }
@@ -407,59 +478,4 @@ impl Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reading_may_be_tried_again_and_is_not_evidence_of_tampering() {
-        let error = Error::Read {
-            read: 5,
-            source: io::ErrorKind::TimedOut.into(),
-        };
-        assert!(error.is_retriable() && !error.is_fatal());
-        assert_eq!(error.to_string(), "reading failed after 5 bytes: timed out");
-    }
-
-    #[test]
-    fn a_wrong_tag_is_fatal_and_not_tried_again() {
-        for error in [
-            Error::TagMismatch,
-            Error::TagZero,
-            Error::TagLength { found: 31 },
-        ] {
-            assert!(error.is_fatal() && !error.is_retriable(), "{error}");
-        }
-    }
-
-    #[test]
-    fn bad_input_is_the_callers_to_correct() {
-        let errors = [
-            Error::RecordMagic,
-            Error::TextEmpty {
-                what: "the shard id",
-                limit: 256,
-            },
-            Error::TokenTooShort {
-                found: 3,
-                minimum: 32,
-            },
-            Error::SetPosition { index: 4, total: 4 },
-        ];
-        for error in errors {
-            assert!(!error.is_fatal() && !error.is_retriable(), "{error}");
-        }
-    }
-
-    #[test]
-    fn an_error_names_what_was_refused_the_value_and_the_limit() {
-        let error = Error::TextTooLong {
-            what: "the shard id",
-            found: 257,
-            limit: 256,
-        };
-        assert_eq!(
-            error.to_string(),
-            "the shard id is 257 bytes long, the limit is 256: shorten it"
-        );
-    }
-}
+mod tests;

@@ -1,8 +1,8 @@
-//! Digests, the fs-verity tree, keys and the seal record: the pure cryptography of vram-residency.
+//! Digests, the fs-verity tree, keys, the seal record and signed evidence: the pure cryptography of vram-residency.
 //!
 //! This crate says what bytes were sealed, and checks that they still are. It knows nothing of GPUs:
 //! it takes bytes from a slice or a [`Read`](std::io::Read), or group hashes that a device measured,
-//! and gives back digests, records and tags. It does no other input or output, and has no `unsafe`.
+//! and gives back digests, records, tags and signed statements. It does no other input or output, and has no `unsafe`.
 //!
 //! # Seal and verify
 //!
@@ -59,15 +59,18 @@
 //! | make a measurement answer a challenge | [`Salt`] |
 //! | name things | [`ShardId`], [`WorkerId`], [`DeviceId`], [`ModelRef`] |
 //! | hold secrets | [`Token`], [`SealKey`] |
+//! | sign for those who share no secret, and check it | [`SigningKey`], [`VerifyingKey`], [`dsse`], [`statement`] |
+//! | prove residency to others, and check such a proof | [`evidence`] |
 //! | say what was sealed, sign and verify it | [`SealRecord`], [`SealedRecord`], [`sign`], [`verify`](fn@verify) |
 //!
 //! The record's encoding, the key derivation and the tag are laid down byte by byte, with vectors, in
-//! `docs/spec/seal-format.md`.
+//! `docs/spec/seal-format.md`; evidence in `docs/spec/evidence.md`.
 //!
 //! # What is followed
 //!
 //! SHA-256 is FIPS 180-4, HMAC RFC 2104 (vectors: RFC 4231), HKDF RFC 5869, the tree
-//! `Documentation/filesystems/fsverity.rst` of the Linux kernel. `ring` computes them. The one
+//! `Documentation/filesystems/fsverity.rst` of the Linux kernel. Ed25519 is RFC 8032, ECDSA
+//! FIPS 186-5, DSSE and in-toto Statement are both version 1. `ring` computes them. The one
 //! thing it does not offer, the state of SHA-256 after a salt, comes from `sha2`; the salt is public.
 //!
 //! # Known ways to fail, and what answers them
@@ -83,28 +86,40 @@
 //! | the right tag told to whoever sent a wrong one | what was computed for comparing is a type of its own, which can't leave the crate |
 //! | traversal, NUL, control characters in names | types that can't hold them, however they arrive: parsed, decoded or deserialized |
 //! | a measurement made before it was asked for | a challenger's salt in front of every block |
+//! | two challenges with one answer | [`evidence::Challenge`] has one length, since fs-verity pads salts with zeros |
+//! | a payload used before its signature was checked | [`dsse::VerifiedPayload`], which only verification makes, is the one way to it; a statement is read from nothing else |
+//! | one signed payload taken for another kind | type and predicate type are signed, and asked for by name |
+//! | two readers, two readings | a name twice in one JSON object is refused; evidence has one form, compared byte for byte |
+//! | a forgotten check of evidence | [`evidence::Expectations`] expects the most; what is relaxed is named, and [`evidence::VerifiedEvidence`] says what was not compared |
+//! | exhaustion by hostile input | sizes, counts and depth are limited before anything is built of them |
 //!
 //! # What stays in memory
 //!
-//! [`Token`], [`SealKey`], computed tags and the buffers that gather model bytes are wiped when
-//! dropped. What `ring` makes of a key while it is used can't be wiped from outside: two hash states
-//! remain on the stack until later calls overwrite them ([`SealKey`] says more). A process that is
+//! [`Token`], [`SealKey`], [`SigningKey`], computed tags and the buffers that gather model bytes are wiped when
+//! dropped. What `ring` makes of a key while it is used can't be wiped from outside: hash states,
+//! or a signing key's numbers, remain on the stack until later calls overwrite them ([`SealKey`] and [`SigningKey`] say
+//! more). A process that is
 //! killed, or compiled to abort on panic, wipes nothing.
 #![forbid(unsafe_code)]
 
 mod device_id;
 mod digest;
+pub mod dsse;
 mod error;
+pub mod evidence;
 mod hasher;
 mod hkdf;
 mod hmac;
 mod identifier;
+mod json;
 mod key;
 mod model_ref;
 pub mod record;
 mod salt;
+mod signing;
 #[cfg(test)]
 mod spec_vectors;
+pub mod statement;
 mod tag;
 pub mod verity;
 mod wiped_buffer;
@@ -115,10 +130,13 @@ pub use self::{
     error::{Error, Result},
     hasher::{HashPlan, ShardDigests, ShardHasher, hash_bytes, hash_reader},
     identifier::{ShardId, WorkerId},
+    json::JsonRefusal,
     key::{SealKey, Token},
     model_ref::ModelRef,
     record::{Freezing, SealRecord, SetPosition},
     salt::{InitialState, Salt},
+    signing::{KeyId, KeyRefusal, SignatureAlgorithm, SigningKey, VerifyingKey},
+    statement::{DigestSet, Predicate, Statement, StatementRefusal, Subject},
     tag::{SealTag, SealedRecord, VerifiedSeal, sign, verify},
     verity::VerityMeasurement,
 };

@@ -59,7 +59,7 @@ impl TryFrom<String> for ModelRef {
 }
 
 /// Control characters, and those that break or reorder the line they are printed in.
-fn misleads(character: char) -> bool {
+pub(crate) fn misleads(character: char) -> bool {
     character.is_control()
         || matches!(
             character,

@@ -55,6 +55,14 @@ impl Salt {
         Ok(Self { padded, len })
     }
 
+    /// A salt of the greatest length.
+    pub(crate) const fn full(bytes: [u8; Self::MAX_LEN]) -> Self {
+        Self {
+            padded: bytes,
+            len: 32,
+        }
+    }
+
     /// No salt.
     #[must_use]
     pub const fn none() -> Self {

@@ -5,11 +5,18 @@
     clippy::expect_used,
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "tests compute on known values and fail by panicking"
 )]
 
 mod cavp;
+mod envelopes;
+mod evidence;
+mod evidence_bytes;
+mod evidence_sample;
 mod fsverity;
+mod interoperability;
 mod naive;
 mod records;
+mod signatures;
 mod tree;

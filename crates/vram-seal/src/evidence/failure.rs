@@ -1,0 +1,202 @@
+//! What was expected and is not so.
+
+use std::{fmt, time::Duration};
+
+use thiserror::Error as ThisError;
+
+use super::{Challenge, FindingEnforcement, PolicyVerdict, Profile, ResidencyVerdict, Timestamp};
+use crate::{Error, ShardId};
+
+/// One reason why evidence is refused.
+#[derive(Debug, ThisError)]
+#[non_exhaustive]
+pub enum EvidenceFailure {
+    /// The envelope, its signature, or the statement in it is refused. Nothing else was looked at.
+    #[error("{0}")]
+    Refused(Error),
+    /// The envelope is not byte for byte what this crate writes.
+    #[error(
+        "form: the envelope is not as it was written: white space, the order of members, base64 or a key id differs; \
+         ask for the original"
+    )]
+    Form,
+    /// The signed statement is not in its one canonical form.
+    #[error("form: the signed statement is not in the canonical form of evidence")]
+    StatementForm,
+    /// It answers another challenge.
+    #[error("challenge: {found} was answered, {expected} was sent: this is not the answer")]
+    Challenge {
+        /// The challenge that was answered.
+        found: Challenge,
+        /// The challenge that was sent.
+        expected: Challenge,
+    },
+    /// It is too old.
+    #[error(
+        "age: measured at {measured_at}, {age:?} ago, the limit is {limit:?}: ask for new evidence"
+    )]
+    TooOld {
+        /// When it was measured.
+        measured_at: Timestamp,
+        /// Its age.
+        age: Duration,
+        /// The greatest age accepted.
+        limit: Duration,
+    },
+    /// It was measured in the future.
+    #[error(
+        "age: measured at {measured_at}, which is {ahead:?} ahead, the limit is {limit:?}: compare the clocks"
+    )]
+    InTheFuture {
+        /// When it was measured.
+        measured_at: Timestamp,
+        /// How far that is ahead.
+        ahead: Duration,
+        /// The greatest difference accepted.
+        limit: Duration,
+    },
+    /// No GPU did this.
+    #[error("device: it is simulated: nothing of this is evidence about a GPU")]
+    Simulated,
+    /// The policy did not accept.
+    #[error("policy: the verdict is {found}{}", list(blocking))]
+    Policy {
+        /// The verdict that the findings add up to.
+        found: PolicyVerdict,
+        /// The checks that stand in the way, with what was observed.
+        blocking: Vec<String>,
+    },
+    /// A more lenient profile judged.
+    #[error("policy: the profile {found} judged, {expected} is the least that is accepted")]
+    Profile {
+        /// The profile that judged.
+        found: Profile,
+        /// The least demanding that is accepted.
+        expected: Profile,
+    },
+    /// Configuration lowered a check.
+    #[error("policy: the check {id} was lowered from {from} to {to}")]
+    Lowered {
+        /// The check.
+        id: String,
+        /// How it counts in the profile.
+        from: FindingEnforcement,
+        /// How it counted.
+        to: FindingEnforcement,
+    },
+    /// A check's finding is not there.
+    #[error("policy: there is no finding of the check {id}{}", of(shard.as_ref()))]
+    FindingMissing {
+        /// The check.
+        id: String,
+        /// The shard, where others have it.
+        shard: Option<ShardId>,
+    },
+    /// A shard's rate does not show that it lies in the device's memory.
+    #[error("residency: of shard {shard} it is {}: {reason}", residency(*found))]
+    Residency {
+        /// The shard.
+        shard: ShardId,
+        /// The verdict.
+        found: ResidencyVerdict,
+        /// The verdict's reason.
+        reason: String,
+    },
+    /// An expected shard is not there.
+    #[error("digests: shard {shard} is not in the evidence")]
+    ShardMissing {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// A shard is there that was not expected.
+    #[error("digests: shard {shard} is in the evidence and not expected")]
+    ShardUnexpected {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// A shard's digest or size is another.
+    #[error("digests: the {what} of shard {shard} is {found}, {expected} was expected")]
+    Digest {
+        /// The shard.
+        shard: ShardId,
+        /// Which digest, or the size.
+        what: &'static str,
+        /// What the evidence says.
+        found: String,
+        /// What was expected.
+        expected: String,
+    },
+    /// No digest of a shard could be compared.
+    #[error("digests: of shard {shard} none is both expected and in the evidence")]
+    NothingToCompare {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// The evidence does not say whether the device attests itself.
+    #[error(
+        "confidential computing: the evidence says neither that there is a report nor why there is none"
+    )]
+    ConfidentialCompute,
+}
+
+/// Why evidence is refused: everything that is not as expected. There is always something.
+#[derive(Debug)]
+pub struct RefusedEvidence {
+    first: EvidenceFailure,
+    more: Vec<EvidenceFailure>,
+}
+
+impl RefusedEvidence {
+    /// The one failure, where nothing else was looked at.
+    pub(super) const fn only(first: EvidenceFailure) -> Self {
+        Self {
+            first,
+            more: Vec::new(),
+        }
+    }
+
+    /// The failures as a refusal; nothing where there is none.
+    pub(super) fn of(failures: Vec<EvidenceFailure>) -> Option<Self> {
+        let mut failures = failures.into_iter();
+        let first = failures.next()?;
+        Some(Self {
+            first,
+            more: failures.collect(),
+        })
+    }
+
+    /// Every failure, in the order in which they were looked for.
+    pub fn failures(&self) -> impl Iterator<Item = &EvidenceFailure> {
+        std::iter::once(&self.first).chain(&self.more)
+    }
+}
+
+/// A line for every failure.
+impl fmt::Display for RefusedEvidence {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the evidence is refused")?;
+        self.failures()
+            .try_for_each(|failure| write!(formatter, "\n  {failure}"))
+    }
+}
+
+impl std::error::Error for RefusedEvidence {}
+
+fn list(blocking: &[String]) -> String {
+    if blocking.is_empty() {
+        return String::new();
+    }
+    format!(": {}", blocking.join("; "))
+}
+
+fn of(shard: Option<&ShardId>) -> String {
+    shard.map_or_else(String::new, |shard| format!(" for shard {shard}"))
+}
+
+const fn residency(verdict: ResidencyVerdict) -> &'static str {
+    match verdict {
+        ResidencyVerdict::Proven => "proven",
+        ResidencyVerdict::Unproven => "unproven",
+        ResidencyVerdict::Contradicted => "contradicted",
+    }
+}
