@@ -105,7 +105,8 @@ impl ManagerBuilder {
         self
     }
 
-    /// Limits device memory to so many bytes, the library's 16 MiB of scratch included.
+    /// Limits device memory to so many bytes, the library's 16 MiB of scratch included. Proofs of residency take some
+    /// more while they last, where there is room.
     pub fn budget(mut self, bytes: u64) -> Self {
         self.allocator = self.allocator.with_budget(bytes);
         self
