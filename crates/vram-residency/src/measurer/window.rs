@@ -189,6 +189,11 @@ mod tests {
         sizes.iter().map(region).collect()
     }
 
+    fn readable(regions: &[FrozenRegion]) -> Vec<&dyn Readable> {
+        let readable = regions.iter().map(|region| region as &dyn Readable);
+        readable.collect()
+    }
+
     /// The groups that the windows have of each region.
     fn covered(windows: &[Window<'_>], regions: usize) -> Vec<Vec<u64>> {
         let mut covered = vec![Vec::new(); regions];
@@ -216,12 +221,8 @@ mod tests {
             127 * GROUP,
         ];
         let regions = frozen(&sizes);
-        let regions: Vec<_> = regions
-            .iter()
-            .map(|region| region as &dyn Readable)
-            .collect();
 
-        let windows = plan(&regions);
+        let windows = plan(&readable(&regions));
 
         for (groups, size) in covered(&windows, sizes.len()).iter().zip(sizes) {
             let expected: Vec<_> = (0..size.div_ceil(GROUP)).collect();
@@ -234,6 +235,29 @@ mod tests {
             .iter()
             .filter(|window| matches!(window, Window::Batch(_)));
         assert_eq!(batches.count(), 2);
+    }
+
+    #[test]
+    fn the_device_roots_whole_small_regions_that_share_a_window() {
+        let sizes = [1, GROUP, GROUP + 1, 127 * GROUP, 383 * GROUP, 2 * GROUP];
+        let regions = frozen(&sizes);
+        let windows = plan(&readable(&regions));
+
+        // Not a block or a group, whose hash is the root; not what has a window to itself.
+        let rooted: Vec<_> = windows.iter().flat_map(Window::rooted).collect();
+        let items: Vec<_> = rooted.iter().map(|run| run.item).collect();
+        assert_eq!(items, [2, 3, 5]);
+    }
+
+    #[test]
+    fn a_region_that_two_windows_share_is_rooted_by_neither() {
+        let sizes = [120 * GROUP; 5];
+        let regions = frozen(&sizes);
+        let windows = plan(&readable(&regions));
+
+        let rooted: Vec<_> = windows.iter().flat_map(Window::rooted).collect();
+        let items: Vec<_> = rooted.iter().map(|run| run.item).collect();
+        assert_eq!(items, [0, 1, 2, 3]);
     }
 
     #[test]

@@ -333,6 +333,24 @@ mod tests {
     }
 
     #[test]
+    fn a_root_from_elsewhere_stands_as_it_is_over_all_groups_or_none() {
+        let salt = Salt::none();
+        let size = 3 * 524_288;
+        let expected = finish_from_groups(groups(3), size, &salt).unwrap();
+        let with = |count: usize, root: BlockHash| {
+            let mut together = GroupHashes::new(size, &salt);
+            together.extend(groups(count));
+            together.finish_under(root)
+        };
+
+        assert_eq!(with(3, expected.root()).unwrap(), expected);
+        let other = with(3, BlockHash::from_bytes([7; 32])).unwrap();
+        assert_ne!(other.digest(), expected.digest());
+        let missing = with(2, expected.root()).unwrap_err();
+        assert!(matches!(missing, Error::GroupCount { found: 2, .. }));
+    }
+
+    #[test]
     fn size_root_and_salt_all_count() {
         let finish = |groups, size, salt: &[u8]| {
             finish_from_groups(groups, size, &Salt::new(salt).unwrap())
