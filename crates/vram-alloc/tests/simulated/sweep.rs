@@ -231,12 +231,9 @@ fn left_by(struck: Struck) -> Live {
         | Function::cuModuleUnload
         | Function::cuMemFreeHost => left.left_behind = 1,
         Function::cuDevicePrimaryCtxRelease_v2 => left.contexts = 1,
-        // The driver may have freed it: of a lost device nobody can find out. The context is kept
-        // with it.
-        Function::cuMemFree_v2 if struck.is_sticky() => {
-            left.plain_allocations = 1;
-            left.contexts = 1;
-        }
+        // The driver may have freed it: of a lost device nobody can find out, so it isn't freed again. It goes
+        // with its context.
+        Function::cuMemFree_v2 if struck.is_sticky() => left.left_behind = 1,
         _ => {}
     }
     left
