@@ -173,6 +173,52 @@ fn nor_are_kernels_that_do_nothing_for_several_shards_together() {
     }
 }
 
+/// Has one launch after the other do nothing, where the same data was measured just before: what that left in
+/// scratch would be right.
+fn skip_each_launch(sizes: &[usize], levels: usize) {
+    let sealed = || {
+        let machine = machine();
+        let manager = manager(&machine);
+        let shard =
+            |(n, size): (usize, &usize)| seal(&manager, &format!("shard-{n}"), &weights(*size));
+        let shards: Vec<_> = sizes.iter().enumerate().map(shard).collect();
+        assert!(manager.verify_all(&shards).unwrap().passed());
+        (machine, manager, shards)
+    };
+    let (machine, manager, shards) = sealed();
+    machine.record();
+    assert!(manager.verify_all(&shards).unwrap().passed());
+    let launch = Function::cuLaunchKernel;
+    let calls = machine.stop_recording();
+    let launches = calls.iter().filter(|call| call.function == launch).count();
+    assert_eq!(launches, levels);
+
+    for nth in 1..=launches {
+        let (machine, manager, shards) = sealed();
+        machine.fail_nth(launch, nth.try_into().unwrap(), CUresult::CUDA_SUCCESS);
+
+        let verification = manager.verify_all(&shards).unwrap();
+
+        for (_, outcome) in verification.outcomes() {
+            assert!(
+                matches!(outcome, Err(Error::Tampered { .. })),
+                "{nth}: {outcome:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_launch_over_one_shard_can_do_nothing_unnoticed() {
+    skip_each_launch(&[600_000], 1);
+    skip_each_launch(&[20 << 19], 2);
+}
+
+#[test]
+fn no_launch_over_several_shards_can_do_nothing_unnoticed() {
+    skip_each_launch(&[600_000, 1_200_000], 3);
+}
+
 #[test]
 fn a_device_that_computes_wrongly_is_refused_at_the_start() {
     let machine = machine();
