@@ -19,8 +19,9 @@ pub enum Foreign {
     /// Managed memory, which the driver moves between host and device (`cuMemAllocManaged`).
     Managed,
     /// Host memory that is mapped for the device, which reads it over the link: the driver's own
-    /// (`cuMemHostAlloc`, `cuMemAllocHost`) or the program's, registered (`cuMemHostRegister`). Nothing that can be
-    /// asked of a driver tells these two apart: 580 answers the same of both, `cuMemHostGetFlags` included.
+    /// (`cuMemHostAlloc`, `cuMemAllocHost`) or the program's, registered (`cuMemHostRegister`). No attribute is
+    /// documented to tell these two apart. Driver 580 answers the same of both, `cuMemHostGetFlags` included, but for
+    /// the bounds of the mapping that they lie in.
     MappedHost,
     /// Neither host nor linear device memory.
     NotLinear,
