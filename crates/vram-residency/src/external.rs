@@ -172,12 +172,7 @@ impl Manager {
         let shard = SealedShard::new(manager, region, sealed, locator, None, hashing, steps);
         claim.pass_on();
         allocated.pass_on();
-        self.tell(&Event::Sealed {
-            record: &shard.sealed_record().record,
-            duration: steps.total,
-        });
-        self.tell_warnings(&shard, &policy);
-        self.prepare_residency(size);
+        self.announce(&shard, &policy);
         Ok(shard)
     }
 

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 use vram_alloc::{Bytes, FrozenRegion};
+use vram_policy::Report;
 use vram_seal::verity::{LeafPrints, Locator};
 use vram_seal::{
     Digest, Freezing, Salt, SealRecord, SealedRecord, ShardId, VerityDigest, VerityMeasurement,
@@ -135,13 +136,18 @@ impl Manager {
         let shard = SealedShard::new(manager, region, sealed, locator, header, hashing, steps);
         claim.pass_on();
         allocated.pass_on();
+        self.announce(&shard, &policy);
+        Ok(shard)
+    }
+
+    /// Lets everybody know of a new shard, and sees to what its verifications will need.
+    pub(crate) fn announce(&self, shard: &SealedShard, policy: &Report) {
         self.tell(&Event::Sealed {
             record: &shard.sealed_record().record,
-            duration: steps.total,
+            duration: shard.steps().total,
         });
-        self.tell_warnings(&shard, &policy);
-        self.prepare_residency(size);
-        Ok(shard)
+        self.tell_warnings(shard, policy);
+        self.prepare_residency(shard.size().0);
     }
 
     /// Measures what lies on the device, and requires that it is what the host sent; or, where that

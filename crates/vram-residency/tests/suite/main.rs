@@ -6,6 +6,7 @@
     reason = "tests compute on known values, and a panic is how they fail"
 )]
 
+mod age;
 mod crew;
 #[cfg(feature = "cust")]
 mod cust;
