@@ -5,7 +5,8 @@ use std::io;
 use thiserror::Error as ThisError;
 
 use crate::{
-    KeyId, dsse::EnvelopeRefusal, record::Field, signing::KeyRefusal, statement::StatementRefusal,
+    KeyId, dsse::EnvelopeRefusal, record::Field, set::SetRefusal, signing::KeyRefusal,
+    statement::StatementRefusal,
 };
 
 /// The result of every fallible function of this crate.
@@ -143,6 +144,10 @@ pub enum Error {
         /// The number of shards in the set.
         total: u32,
     },
+
+    /// Shards are not the set that they should be.
+    #[error("the set is refused: {0}")]
+    Set(#[from] SetRefusal),
 
     /// A list of group hashes does not belong to a file of this size.
     #[error(
@@ -389,6 +394,7 @@ impl Error {
             | Self::KeyTooShort { .. }
             | Self::DerivedTooLong { .. }
             | Self::SetPosition { .. }
+            | Self::Set(_)
             | Self::GroupCount { .. }
             | Self::PrintCount { .. }
             | Self::PieceRange { .. }
@@ -429,6 +435,8 @@ impl Error {
     pub fn is_fatal(&self) -> bool {
         match self {
             Self::TagLength { .. } | Self::TagZero | Self::TagMismatch => true,
+            // Of a set each shard may be what it was: others were to be with it.
+            Self::Set(_) => false,
             // Who gave a wrong key, or was given another's envelope, has no shard to stop using.
             Self::SigningKey(_)
             | Self::VerifyingKey(_)
