@@ -44,6 +44,13 @@
 //! 4. Only that makes an [`ExecutionPermit`], and only a permit gives the device address out. A
 //!    failure stops the manager: it permits nothing more, for any shard.
 //!
+//! # How fresh a seal is
+//!
+//! Every seal has a nonce of its own, so the record of one is never that of another of the same bytes. A
+//! record that is dated ahead of the clock is refused, and with [`ManagerBuilder::max_age`] one that is too
+//! old. The time comes from a [`Clock`]; one that is set back while the manager lives is found out by a
+//! monotonic one, and refused. [`ManagerBuilder::clock_skew`] says what is tolerated.
+//!
 //! # The policy
 //!
 //! What a GPU could do proves nothing; what is judged is what was observed. When a manager is made, a
@@ -116,7 +123,7 @@ mod verification;
 mod verifying;
 
 pub use builder::{DEFAULT_MAX_SHARD_SIZE, ManagerBuilder};
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, DEFAULT_CLOCK_SKEW, SystemClock};
 pub use error::{Error, Result};
 pub use event::{Event, Observer, TracingObserver};
 pub use external::ExternalMeasurement;

@@ -30,8 +30,8 @@ impl Manager {
     ///
     /// # Errors
     ///
-    /// - [`Error::Stopped`], [`Error::Hashing`], [`Error::Duplicate`], [`Error::Empty`],
-    ///   [`Error::TooLarge`] and [`Error::NoRoom`], before reading;
+    /// - [`Error::Stopped`], [`Error::Hashing`], [`Error::ClockSetBack`], [`Error::Duplicate`],
+    ///   [`Error::Empty`], [`Error::TooLarge`] and [`Error::NoRoom`], before reading;
     /// - [`Error::File`], [`Error::NotAFile`], [`Error::Model`], [`Error::Read`] and
     ///   [`Error::Changed`] for what is wrong with the source;
     /// - [`Error::Unexpected`] and [`Error::NotAsTrusted`] for bytes other than expected,
@@ -64,6 +64,8 @@ impl Manager {
         let started = Instant::now();
         self.require_running()?;
         request.require_sense()?;
+        // The record will need it: a clock that was set back is found before anything is read.
+        self.now()?;
         let SealRequest {
             id,
             source,

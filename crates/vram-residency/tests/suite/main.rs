@@ -7,6 +7,7 @@
 )]
 
 mod age;
+mod clock;
 mod crew;
 #[cfg(feature = "cust")]
 mod cust;
