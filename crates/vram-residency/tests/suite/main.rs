@@ -25,6 +25,7 @@ mod residency;
 mod room;
 mod sealing;
 mod secrecy;
+mod sets;
 mod support;
 mod verifying;
 mod witness;
