@@ -81,7 +81,7 @@
 //! | a forged seal | the tag is an HMAC over every field; [`VerifiedSeal`] is made by [`verify`](fn@verify) alone, so code that asks for it can't forget the check |
 //! | two records with one encoding | every field carries its number and length, in one order; the reader takes nothing that the writer would not have written |
 //! | a tag cut short, extended, or never computed | [`SealTag`] holds exactly 32 bytes, not all zero |
-//! | timing of comparisons | digests and tags compare in constant time; ``benches/comparison.rs` measures it |
+//! | timing of comparisons | digests and tags compare in constant time; ``cargo xtask timing` measures it |
 //! | one key for everything | HKDF separates keys by use, worker and device, and simulated from real |
 //! | keys in logs | secret types print a fixed word, are neither cloned nor serialized; no error holds secret bytes |
 //! | the right tag told to whoever sent a wrong one | what was computed for comparing is a type of its own, which can't leave the crate |
