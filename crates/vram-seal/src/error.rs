@@ -343,6 +343,12 @@ pub enum Error {
     /// A verifying key can't be read.
     #[error("the verifying key is refused: {0}")]
     VerifyingKey(KeyRefusal),
+    /// A signing key's name is not one.
+    #[error("the key id's text is not 64 lower-case hexadecimal characters: {reason}")]
+    SigningKeyIdText {
+        /// What is wrong with it.
+        reason: hex::FromHexError,
+    },
     /// A signature is not by this key over this message.
     #[error(
         "the signature is not one by key {key} over this: message, signature or key is another"
@@ -432,6 +438,7 @@ impl Error {
             | Self::TagMismatch
             | Self::SigningKey(_)
             | Self::VerifyingKey(_)
+            | Self::SigningKeyIdText { .. }
             | Self::SignatureMismatch { .. }
             | Self::Envelope(_)
             | Self::Statement(_)
@@ -455,6 +462,7 @@ impl Error {
             // Who gave a wrong key, or was given another's envelope, has no shard to stop using.
             Self::SigningKey(_)
             | Self::VerifyingKey(_)
+            | Self::SigningKeyIdText { .. }
             | Self::SignatureMismatch { .. }
             | Self::Envelope(_)
             | Self::Statement(_)
