@@ -30,8 +30,9 @@ impl Manager {
     ///
     /// # Errors
     ///
-    /// - [`Error::Stopped`], [`Error::Hashing`], [`Error::ClockSetBack`], [`Error::Duplicate`],
-    ///   [`Error::Empty`], [`Error::TooLarge`] and [`Error::NoRoom`], before reading;
+    /// - [`Error::Stopped`], [`Error::Hashing`], [`Error::Expectation`], [`Error::ClockSetBack`],
+    ///   [`Error::Duplicate`], [`Error::Empty`], [`Error::TooLarge`] and [`Error::NoRoom`], before
+    ///   reading;
     /// - [`Error::File`], [`Error::NotAFile`], [`Error::Model`], [`Error::Read`] and
     ///   [`Error::Changed`] for what is wrong with the source;
     /// - [`Error::Unexpected`] and [`Error::NotAsTrusted`] for bytes other than expected,
@@ -66,6 +67,7 @@ impl Manager {
         request.require_sense()?;
         // The record will need it: a clock that was set back is found before anything is read.
         self.now()?;
+        let expected_from = request.source_of_expectation()?;
         let SealRequest {
             id,
             source,
@@ -73,6 +75,7 @@ impl Manager {
             position,
             expected_content,
             expected_verity,
+            expected_from: _,
             hashing,
             progress,
         } = request;
@@ -125,6 +128,8 @@ impl Manager {
             position,
             model,
             nonce: nonce()?,
+            key_id: self.settings().key.id(),
+            expected_from,
         };
         let locator = Locator::new(measured, prints)?;
         let sealed = SealedRecord::seal(&self.settings().key, record);

@@ -28,7 +28,8 @@ use std::{
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 use vram_seal::{
-    DeviceId, Digest, Freezing, SealKey, SealRecord, SealTag, VerityDigest, sign, verify,
+    DeviceId, Digest, ExpectedFrom, Freezing, SealKey, SealRecord, SealTag, VerityDigest, sign,
+    verify,
 };
 
 /// A value that is compared, before it has a type.
@@ -138,7 +139,8 @@ impl Session {
             )?;
         }
         // Of the whole verification only a wrong tag counts: that a right one is accepted, everybody sees.
-        let (key, record) = (SealKey::from_bytes(&self.bytes::<32>()?)?, record()?);
+        let key = SealKey::from_bytes(&self.bytes::<32>()?)?;
+        let record = record(&key)?;
         let right = sign(&key, &record);
         self.time(
             "verify-tag-almost-equal",
@@ -228,7 +230,7 @@ impl Samples {
     }
 }
 
-fn record() -> Outcome<SealRecord> {
+fn record(key: &SealKey) -> Outcome<SealRecord> {
     Ok(SealRecord {
         shard_id: "timed".parse()?,
         size: 3,
@@ -243,5 +245,7 @@ fn record() -> Outcome<SealRecord> {
         position: None,
         model: None,
         nonce: [0; 16],
+        key_id: key.id(),
+        expected_from: ExpectedFrom::None,
     })
 }

@@ -5,7 +5,7 @@ use std::io;
 use thiserror::Error as ThisError;
 
 use crate::{
-    KeyId, dsse::EnvelopeRefusal, record::Field, set::SetRefusal, signing::KeyRefusal,
+    KeyId, SealKeyId, dsse::EnvelopeRefusal, record::Field, set::SetRefusal, signing::KeyRefusal,
     statement::StatementRefusal,
 };
 
@@ -126,6 +126,23 @@ pub enum Error {
         found: usize,
         /// The least length allowed, in bytes.
         minimum: usize,
+    },
+    /// A seal key's name is not one.
+    #[error("the key id's text is not 16 hexadecimal characters: {reason}")]
+    KeyIdText {
+        /// What is wrong with it.
+        reason: hex::FromHexError,
+    },
+    /// A record's tag was made with another key than the record names.
+    #[error(
+        "the seal record names the key {named}, and its tag was made with the key {found}: whoever holds that key \
+         sealed it wrongly; seal again"
+    )]
+    KeyIdOther {
+        /// The key that the record names.
+        named: SealKeyId,
+        /// The key that made the tag.
+        found: SealKeyId,
     },
     /// More bytes were asked of HKDF than it can give.
     #[error("{requested} bytes were asked of one HKDF-SHA256 expansion, the limit is {limit}")]
@@ -250,7 +267,7 @@ pub enum Error {
         extra: usize,
     },
     /// A record holds a field that its version does not have.
-    #[error("the seal record holds field {number}, which version 1 does not have")]
+    #[error("the seal record holds field {number}, which version 2 does not have")]
     RecordFieldUnknown {
         /// The field's number.
         number: u16,
@@ -330,6 +347,12 @@ pub enum Error {
     /// A verifying key can't be read.
     #[error("the verifying key is refused: {0}")]
     VerifyingKey(KeyRefusal),
+    /// A signing key's name is not one.
+    #[error("the key id's text is not 64 lower-case hexadecimal characters: {reason}")]
+    SigningKeyIdText {
+        /// What is wrong with it.
+        reason: hex::FromHexError,
+    },
     /// A signature is not by this key over this message.
     #[error(
         "the signature is not one by key {key} over this: message, signature or key is another"
@@ -392,6 +415,8 @@ impl Error {
             | Self::DeviceIdText { .. }
             | Self::TokenTooShort { .. }
             | Self::KeyTooShort { .. }
+            | Self::KeyIdText { .. }
+            | Self::KeyIdOther { .. }
             | Self::DerivedTooLong { .. }
             | Self::SetPosition { .. }
             | Self::Set(_)
@@ -418,6 +443,7 @@ impl Error {
             | Self::TagMismatch
             | Self::SigningKey(_)
             | Self::VerifyingKey(_)
+            | Self::SigningKeyIdText { .. }
             | Self::SignatureMismatch { .. }
             | Self::Envelope(_)
             | Self::Statement(_)
@@ -434,12 +460,16 @@ impl Error {
     #[must_use]
     pub fn is_fatal(&self) -> bool {
         match self {
-            Self::TagLength { .. } | Self::TagZero | Self::TagMismatch => true,
+            Self::TagLength { .. }
+            | Self::TagZero
+            | Self::TagMismatch
+            | Self::KeyIdOther { .. } => true,
             // Of a set each shard may be what it was: others were to be with it.
             Self::Set(_) => false,
             // Who gave a wrong key, or was given another's envelope, has no shard to stop using.
             Self::SigningKey(_)
             | Self::VerifyingKey(_)
+            | Self::SigningKeyIdText { .. }
             | Self::SignatureMismatch { .. }
             | Self::Envelope(_)
             | Self::Statement(_)
@@ -460,6 +490,7 @@ impl Error {
             | Self::DeviceIdText { .. }
             | Self::TokenTooShort { .. }
             | Self::KeyTooShort { .. }
+            | Self::KeyIdText { .. }
             | Self::DerivedTooLong { .. }
             | Self::SetPosition { .. }
             | Self::GroupCount { .. }
