@@ -5,6 +5,7 @@ mod hashing;
 mod plan;
 mod report;
 mod sample;
+mod signature;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -13,9 +14,10 @@ use clap::Args;
 use vram_residency::{Manager, SealRequest, SealedShard, VerificationReport};
 use vram_seal::{Digest, ModelRef, ShardId, VerityDigest};
 
-use self::expected::Expected;
+use self::expected::{Expected, SourceOptions};
 use self::hashing::Hashing;
 use self::plan::{Plan, Work};
+use self::signature::SignatureOptions;
 use crate::cli::Format;
 use crate::device::DeviceOptions;
 use crate::exit::Exit;
@@ -58,6 +60,10 @@ pub(crate) struct Options {
     /// The same as --expect fsverity:HEX.
     #[arg(long, value_name = "HEX")]
     expect_verity: Option<VerityDigest>,
+    #[command(flatten)]
+    source: SourceOptions,
+    #[command(flatten)]
+    signature: SignatureOptions,
     /// What the host computes of the bytes on their way. The device measures them in any case.
     #[arg(long, value_enum, default_value_t)]
     hashing: Hashing,
@@ -125,10 +131,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
         .map(|(sealed, verified)| report::Shard::new(sealed, verified))
         .collect();
     if options.format.json {
-        let body = report::document(&session, &shards, sealing);
+        let body = report::document(&session, &shards, plan.signed.as_ref(), sealing);
         Output::default().json(&Document::new("seal", body))?;
     } else {
-        Output::default().text(&report::text(&session, &shards, sealing))?;
+        let text = report::text(&session, &shards, plan.signed.as_ref(), sealing);
+        Output::default().text(&text)?;
     }
     Ok(Exit::Good)
 }
@@ -139,7 +146,7 @@ fn seal(
     options: &Options,
     display: &Display,
 ) -> anyhow::Result<Vec<Sealed>> {
-    let (id, path, source) = match work {
+    let (id, path, source, expectation) = match work {
         Work::Folder(folder) => {
             let model = options.model.as_ref();
             let (hashing, progress) = (options.hashing.into(), display.progress());
@@ -152,14 +159,21 @@ fn seal(
                 .map(|(path, shard)| Sealed { path, shard });
             return Ok(sealed.collect());
         }
-        Work::File { id, path } => (id, Some(path.clone()), path),
-        Work::Sample { id, ref file } => (id, None, file.path().to_owned()),
+        Work::File {
+            id,
+            path,
+            expectation,
+        } => (id, Some(path.clone()), path, expectation),
+        Work::Sample { id, ref file } => (id, None, file.path().to_owned(), None),
     };
     let mut request = SealRequest::file(id, source)
         .hashing(options.hashing.into())
         .progress(display.progress());
     if let Some(model) = &options.model {
         request = request.model(model.clone());
+    }
+    if let Some(expectation) = expectation {
+        request = request.expect(expectation);
     }
     for expected in options.expected() {
         request = expected.demanded_of(request);

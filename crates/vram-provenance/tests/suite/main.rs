@@ -1,8 +1,7 @@
 //! Bundles that the package `model-signing` made, and statements that it would never make.
 #![expect(
-    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
     clippy::unwrap_used,
-    clippy::panic,
     reason = "tests compute on known values, and a panic is how they fail"
 )]
 
