@@ -6,6 +6,7 @@ mod plan;
 mod report;
 mod sample;
 mod set;
+mod signature;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -14,10 +15,11 @@ use clap::Args;
 use vram_residency::{Manager, SealRequest, SealedShard, VerificationReport};
 use vram_seal::{Digest, ModelRef, ShardId, VerityDigest};
 
-use self::expected::Expected;
+use self::expected::{Expected, SourceOptions};
 use self::hashing::Hashing;
 use self::plan::{Plan, Work};
 use self::set::SetOptions;
+use self::signature::SignatureOptions;
 use crate::cli::Format;
 use crate::device::DeviceOptions;
 use crate::exit::Exit;
@@ -60,6 +62,10 @@ pub(crate) struct Options {
     /// The same as --expect fsverity:HEX.
     #[arg(long, value_name = "HEX")]
     expect_verity: Option<VerityDigest>,
+    #[command(flatten)]
+    source: SourceOptions,
+    #[command(flatten)]
+    signature: SignatureOptions,
     /// What the host computes of the bytes on their way. The device measures them in any case.
     #[arg(long, value_enum, default_value_t)]
     hashing: Hashing,
@@ -134,10 +140,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
         .map(|(sealed, verified)| report::Shard::new(sealed, verified))
         .collect();
     if options.format.json {
-        let body = report::document(&session, &shards, &sets, sealing);
+        let signed = plan.signed.as_ref();
+        let body = report::document(&session, &shards, &sets, signed, sealing);
         Output::default().json(&Document::new("seal", body))?;
     } else {
-        Output::default().text(&report::text(&session, &shards, &sets, sealing))?;
+        let signed = plan.signed.as_ref();
+        Output::default().text(&report::text(&session, &shards, &sets, signed, sealing))?;
     }
     Ok(Exit::Good)
 }
@@ -148,7 +156,7 @@ fn seal(
     options: &Options,
     display: &Display,
 ) -> anyhow::Result<Vec<Sealed>> {
-    let (id, path, source) = match work {
+    let (id, path, source, expectation) = match work {
         Work::Folder { folder, .. } => {
             let model = options.model.as_ref();
             let (hashing, progress) = (options.hashing.into(), display.progress());
@@ -161,8 +169,12 @@ fn seal(
                 .map(|(path, shard)| Sealed { path, shard });
             return Ok(sealed.collect());
         }
-        Work::File { id, path } => (id, Some(path.clone()), path),
-        Work::Sample { id, ref file } => (id, None, file.path().to_owned()),
+        Work::File {
+            id,
+            path,
+            expectation,
+        } => (id, Some(path.clone()), path, expectation),
+        Work::Sample { id, ref file } => (id, None, file.path().to_owned(), None),
     };
     let mut request = SealRequest::file(id, source)
         .hashing(options.hashing.into())
@@ -172,6 +184,9 @@ fn seal(
     }
     if let Some(position) = options.set.position() {
         request = request.position(position);
+    }
+    if let Some(expectation) = expectation {
+        request = request.expect(expectation);
     }
     for expected in options.expected() {
         request = expected.demanded_of(request);

@@ -116,7 +116,7 @@ mod hasher;
 mod hkdf;
 mod hmac;
 mod identifier;
-mod json;
+pub mod json;
 mod key;
 mod model_ref;
 pub mod record;
