@@ -1,6 +1,7 @@
 //! The workspace's own tasks, run as `cargo xtask <task>`.
 
 mod bindings;
+mod fuzz;
 mod gpu;
 mod kernels;
 mod link_stub;
@@ -35,6 +36,8 @@ enum Task {
     Gpu(gpu::Options),
     /// Fetches the real model that the end-to-end test seals.
     Model(model::Options),
+    /// Lets a fuzzer look for bytes that break a parser.
+    Fuzz(fuzz::Options),
     /// Measures whether comparing tags and digests takes a time that says where they differ.
     Timing(timing::Options),
 }
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Task::LinkStub(options) => link_stub::run(&options),
         Task::Gpu(options) => gpu::run(&options),
         Task::Model(options) => model::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Timing(options) => timing::run(&options),
     };
     match outcome {

@@ -246,7 +246,7 @@ mod tests {
         let mut take = || {
             let random = numbers.next() >> 63 == 1;
             let mut nanos = numbers.normal().mul_add(10.0, 200.0);
-            if numbers.next() % 500 == 0 {
+            if numbers.next().is_multiple_of(500) {
                 nanos += 40_000.0;
             }
             if random {
