@@ -27,4 +27,8 @@ mod refusals;
 mod run;
 mod seal;
 mod secrets;
+#[cfg(unix)]
+mod signed;
+#[cfg(unix)]
+mod sources;
 mod streams;
