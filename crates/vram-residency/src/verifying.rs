@@ -276,7 +276,10 @@ impl Manager {
     }
 
     /// The region of a shard, if it is on the manager's device.
-    fn region_here<'shard>(&self, shard: &'shard SealedShard) -> Result<&'shard FrozenRegion> {
+    pub(crate) fn region_here<'shard>(
+        &self,
+        shard: &'shard SealedShard,
+    ) -> Result<&'shard FrozenRegion> {
         let region = shard.region().ok_or_else(|| self.stopped_error())?;
         if !region.device().is_same(self.settings().allocator.device()) {
             return Err(Error::Foreign {
