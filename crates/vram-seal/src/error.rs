@@ -5,7 +5,8 @@ use std::io;
 use thiserror::Error as ThisError;
 
 use crate::{
-    KeyId, dsse::EnvelopeRefusal, record::Field, signing::KeyRefusal, statement::StatementRefusal,
+    KeyId, SealKeyId, dsse::EnvelopeRefusal, record::Field, signing::KeyRefusal,
+    statement::StatementRefusal,
 };
 
 /// The result of every fallible function of this crate.
@@ -126,6 +127,23 @@ pub enum Error {
         /// The least length allowed, in bytes.
         minimum: usize,
     },
+    /// A seal key's name is not one.
+    #[error("the key id's text is not 16 hexadecimal characters: {reason}")]
+    KeyIdText {
+        /// What is wrong with it.
+        reason: hex::FromHexError,
+    },
+    /// A record's tag was made with another key than the record names.
+    #[error(
+        "the seal record names the key {named}, and its tag was made with the key {found}: whoever holds that key \
+         sealed it wrongly; seal again"
+    )]
+    KeyIdOther {
+        /// The key that the record names.
+        named: SealKeyId,
+        /// The key that made the tag.
+        found: SealKeyId,
+    },
     /// More bytes were asked of HKDF than it can give.
     #[error("{requested} bytes were asked of one HKDF-SHA256 expansion, the limit is {limit}")]
     DerivedTooLong {
@@ -245,7 +263,7 @@ pub enum Error {
         extra: usize,
     },
     /// A record holds a field that its version does not have.
-    #[error("the seal record holds field {number}, which version 1 does not have")]
+    #[error("the seal record holds field {number}, which version 2 does not have")]
     RecordFieldUnknown {
         /// The field's number.
         number: u16,
@@ -387,6 +405,8 @@ impl Error {
             | Self::DeviceIdText { .. }
             | Self::TokenTooShort { .. }
             | Self::KeyTooShort { .. }
+            | Self::KeyIdText { .. }
+            | Self::KeyIdOther { .. }
             | Self::DerivedTooLong { .. }
             | Self::SetPosition { .. }
             | Self::GroupCount { .. }
@@ -428,7 +448,10 @@ impl Error {
     #[must_use]
     pub fn is_fatal(&self) -> bool {
         match self {
-            Self::TagLength { .. } | Self::TagZero | Self::TagMismatch => true,
+            Self::TagLength { .. }
+            | Self::TagZero
+            | Self::TagMismatch
+            | Self::KeyIdOther { .. } => true,
             // Who gave a wrong key, or was given another's envelope, has no shard to stop using.
             Self::SigningKey(_)
             | Self::VerifyingKey(_)
@@ -452,6 +475,7 @@ impl Error {
             | Self::DeviceIdText { .. }
             | Self::TokenTooShort { .. }
             | Self::KeyTooShort { .. }
+            | Self::KeyIdText { .. }
             | Self::DerivedTooLong { .. }
             | Self::SetPosition { .. }
             | Self::GroupCount { .. }

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::{DeviceId, Error, Result, WorkerId, hkdf::hkdf_sha256};
+use crate::{DeviceId, Error, Result, SealKeyId, WorkerId, hkdf::hkdf_sha256};
 
 /// The salt of every derivation: it separates this product's keys from all others made of the
 /// same token.
@@ -70,7 +70,11 @@ impl fmt::Debug for Token {
 /// let copy = key.clone();
 /// ```
 #[derive(Zeroize, ZeroizeOnDrop)]
-pub struct SealKey(Box<[u8]>);
+pub struct SealKey {
+    bytes: Box<[u8]>,
+    #[zeroize(skip)]
+    id: SealKeyId,
+}
 
 impl SealKey {
     /// The least length, in bytes.
@@ -84,14 +88,14 @@ impl SealKey {
     /// # Errors
     /// None is expected: the length asked for is one HKDF can give.
     pub fn derive(token: &Token, worker: &WorkerId, device: &DeviceId) -> Result<Self> {
-        let mut key = Self(vec![0; MIN_LEN].into_boxed_slice());
+        let mut bytes = Zeroizing::new(vec![0; MIN_LEN].into_boxed_slice());
         hkdf_sha256(
             DERIVATION_SALT,
             &token.0,
             &seal_key_info(worker, device),
-            &mut key.0,
+            &mut bytes,
         )?;
-        Ok(key)
+        Ok(Self::new(std::mem::take(&mut bytes)))
     }
 
     /// A key of a copy of these bytes; the caller wipes the original.
@@ -108,12 +112,23 @@ impl SealKey {
                 minimum: MIN_LEN,
             });
         }
-        Ok(Self(bytes.into()))
+        Ok(Self::new(bytes.into()))
+    }
+
+    fn new(bytes: Box<[u8]>) -> Self {
+        let id = SealKeyId::of_key(&bytes);
+        Self { bytes, id }
+    }
+
+    /// The key's name, which every record holds that it seals.
+    #[must_use]
+    pub const fn id(&self) -> SealKeyId {
+        self.id
     }
 
     /// The key's bytes, for HMAC alone.
     pub(crate) fn expose_to_hmac(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 }
 
@@ -161,7 +176,7 @@ mod tests {
         let token = Token::new(token).unwrap();
         SealKey::derive(&token, &worker(worker_name), &device)
             .unwrap()
-            .0
+            .bytes
             .to_vec()
     }
 
@@ -256,7 +271,7 @@ mod tests {
             );
         }
         for len in [32, 64, 65] {
-            assert_eq!(SealKey::from_bytes(&vec![7; len]).unwrap().0.len(), len);
+            assert_eq!(SealKey::from_bytes(&vec![7; len]).unwrap().bytes.len(), len);
         }
     }
 
@@ -295,8 +310,8 @@ mod tests {
     fn secrets_are_wiped_on_drop() {
         assert_wiped_on_drop::<Token>();
         assert_wiped_on_drop::<SealKey>();
-        let mut key = SealKey(TOKEN.into());
-        key.0.zeroize();
-        assert_eq!(*key.0, [0; 32]);
+        let mut key = SealKey::from_bytes(&TOKEN).unwrap();
+        key.zeroize();
+        assert!(key.bytes.iter().all(|byte| *byte == 0));
     }
 }

@@ -8,7 +8,7 @@
 //!
 //! ```
 //! use vram_seal::{
-//!     DeviceId, Freezing, HashPlan, Salt, SealKey, SealRecord, SealedRecord, Token, hash_bytes,
+//!     DeviceId, ExpectedFrom, Freezing, HashPlan, Salt, SealKey, SealRecord, SealedRecord, Token, hash_bytes,
 //! };
 //!
 //! # let random = [7; 32];
@@ -32,6 +32,8 @@
 //!     position: None,
 //!     model: Some("models/llama-8b.safetensors".parse()?),
 //!     nonce: [9; 16],
+//!     key_id: key.id(),
+//!     expected_from: ExpectedFrom::None,
 //! });
 //!
 //! // Later: the record is what was sealed, and the bytes are what the record says.
@@ -107,6 +109,7 @@ mod digest;
 pub mod dsse;
 mod error;
 pub mod evidence;
+mod expected_from;
 mod hasher;
 mod hkdf;
 mod hmac;
@@ -116,6 +119,7 @@ mod key;
 mod model_ref;
 pub mod record;
 mod salt;
+mod seal_key_id;
 mod signing;
 #[cfg(test)]
 mod spec_vectors;
@@ -128,6 +132,7 @@ pub use self::{
     device_id::DeviceId,
     digest::{BlockHash, Digest, VerityDigest},
     error::{Error, Result},
+    expected_from::ExpectedFrom,
     hasher::{HashPlan, ShardDigests, ShardHasher, hash_bytes, hash_reader},
     identifier::{ShardId, WorkerId},
     json::JsonRefusal,
@@ -135,6 +140,7 @@ pub use self::{
     model_ref::ModelRef,
     record::{Freezing, SealRecord, SetPosition},
     salt::{InitialState, Salt},
+    seal_key_id::SealKeyId,
     signing::{KeyId, KeyRefusal, SignatureAlgorithm, SigningKey, VerifyingKey},
     statement::{DigestSet, Predicate, Statement, StatementRefusal, Subject},
     tag::{SealTag, SealedRecord, VerifiedSeal, sign, verify},

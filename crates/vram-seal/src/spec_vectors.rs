@@ -5,8 +5,8 @@ use std::{fs, path::Path};
 use serde::Deserialize;
 
 use crate::{
-    DeviceId, SealKey, SealRecord, SealTag, Token, WorkerId, hmac::hmac_sha256, key::seal_key_info,
-    sign, verify,
+    DeviceId, SealKey, SealKeyId, SealRecord, SealTag, Token, WorkerId, hmac::hmac_sha256,
+    key::seal_key_info, sign, verify,
 };
 
 #[derive(Deserialize)]
@@ -27,6 +27,7 @@ struct KeyVector {
     info: Vec<u8>,
     #[serde(with = "hex::serde")]
     key: Vec<u8>,
+    key_id: SealKeyId,
 }
 
 #[derive(Deserialize)]
@@ -64,6 +65,7 @@ fn keys_are_derived_as_the_page_says() {
         let token = Token::new(&vector.token).unwrap();
         let key = SealKey::derive(&token, &vector.worker, &vector.device).unwrap();
         assert_eq!(key.expose_to_hmac(), vector.key);
+        assert_eq!(key.id(), vector.key_id);
     }
 }
 

@@ -110,9 +110,10 @@ pub struct SealedRecord {
 }
 
 impl SealedRecord {
-    /// Signs a record.
+    /// Signs a record, after putting the key's name into it.
     #[must_use]
-    pub fn seal(key: &SealKey, record: SealRecord) -> Self {
+    pub fn seal(key: &SealKey, mut record: SealRecord) -> Self {
+        record.key_id = key.id();
         let tag = sign(key, &record);
         Self { record, tag }
     }
@@ -127,6 +128,8 @@ impl SealedRecord {
 }
 
 /// Signs a record: HMAC-SHA256 over its canonical encoding.
+///
+/// The record has to name this key: [`verify`] refuses it otherwise. [`SealedRecord::seal`] sees to it.
 #[must_use]
 pub fn sign(key: &SealKey, record: &SealRecord) -> SealTag {
     // The key's holder asked for this record to be sealed: its tag may be known.
@@ -137,17 +140,22 @@ pub fn sign(key: &SealKey, record: &SealRecord) -> SealTag {
 ///
 /// # Errors
 /// [`Error::TagMismatch`] when record, tag or key is not what was sealed with. The right tag is
-/// not told.
+/// not told. [`Error::KeyIdOther`] when the tag is right and the record names another key.
 pub fn verify<'r>(
     key: &SealKey,
     record: &'r SealRecord,
     received: &SealTag,
 ) -> Result<VerifiedSeal<'r>> {
-    if compute(key, record).is(&received.0) {
-        Ok(VerifiedSeal(record))
-    } else {
-        Err(Error::TagMismatch)
+    if !compute(key, record).is(&received.0) {
+        return Err(Error::TagMismatch);
     }
+    if record.key_id != key.id() {
+        return Err(Error::KeyIdOther {
+            named: record.key_id,
+            found: key.id(),
+        });
+    }
+    Ok(VerifiedSeal(record))
 }
 
 fn compute(key: &SealKey, record: &SealRecord) -> ComputedTag {
@@ -201,7 +209,7 @@ mod tests {
         }
         // The format's version is signed too.
         let mut encoding = sample::full().encode();
-        encoding[8] ^= 3;
+        encoding[8] ^= 1;
         assert!(!hmac_sha256(&[0x42; 32], &encoding).is(base.as_bytes()));
     }
 
@@ -272,10 +280,29 @@ mod tests {
             };
             SealKey::derive(&token, &worker.parse().unwrap(), &device).unwrap()
         };
-        let tag = sign(&derive("worker-0", false), &record);
+        let SealedRecord { record, tag } =
+            SealedRecord::seal(&derive("worker-0", false), record.clone());
         verify(&derive("worker-0", false), &record, &tag).unwrap();
         refused(&derive("worker-1", false), &record, &tag);
         refused(&derive("worker-0", true), &record, &tag);
+    }
+
+    #[test]
+    fn a_record_that_names_another_key_is_refused_however_it_was_signed() {
+        let other = SealKey::from_bytes(&[0x43; 32]).unwrap();
+        let record = SealRecord {
+            key_id: other.id(),
+            ..sample::full()
+        };
+        let tag = sign(&key(), &record);
+        let error = verify(&key(), &record, &tag).unwrap_err();
+        assert!(matches!(error, Error::KeyIdOther { named, found }
+            if named == other.id() && found == key().id()));
+        refused(&other, &record, &tag);
+
+        let sealed = SealedRecord::seal(&key(), record);
+        assert_eq!(sealed.record.key_id, key().id());
+        sealed.verify(&key()).unwrap();
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use proptest::{prelude::*, sample::Index};
 use vram_seal::{
-    DeviceId, Digest, Error, Freezing, ModelRef, SealKey, SealRecord, SealTag, SealedRecord,
-    SetPosition, ShardId, VerityDigest, sign, verify,
+    DeviceId, Digest, Error, ExpectedFrom, Freezing, ModelRef, SealKey, SealKeyId, SealRecord,
+    SealTag, SealedRecord, SetPosition, ShardId, VerityDigest, sign, verify,
 };
 
 fn shard_id() -> impl Strategy<Value = ShardId> {
@@ -33,6 +33,8 @@ prop_compose! {
         position in prop::option::of(position()),
         model in prop::option::of(model()),
         nonce in any::<[u8; 16]>(),
+        key_id in any::<[u8; 8]>(),
+        expected_from in prop::sample::select(&ExpectedFrom::ALL),
     ) -> SealRecord {
         SealRecord {
             shard_id,
@@ -45,6 +47,8 @@ prop_compose! {
             position,
             model,
             nonce,
+            key_id: SealKeyId::from_bytes(key_id),
+            expected_from,
         }
     }
 }
@@ -60,7 +64,7 @@ fn mixed(one: &SealRecord, other: &SealRecord, mask: u16) -> SealRecord {
     }
     take!(
         0 shard_id, 1 size, 2 content, 3 verity, 4 device, 5 sealed_at_unix_nanos, 6 freezing,
-        7 position, 8 model, 9 nonce
+        7 position, 8 model, 9 nonce, 10 key_id, 11 expected_from
     );
     mixed
 }
@@ -86,7 +90,7 @@ proptest! {
     fn records_share_an_encoding_or_a_tag_only_if_equal(
         one in record(),
         other in record(),
-        mask in 0..1_u16 << 10,
+        mask in 0..1_u16 << 12,
     ) {
         let mixed = mixed(&one, &other, mask);
         prop_assert_eq!(one.encode() == mixed.encode(), one == mixed);
