@@ -64,7 +64,7 @@ impl Manager {
                 bytes_per_second: Rate::of(size, nanos(took).max(1))
                     .map_or(0, Rate::bytes_per_second),
                 residency,
-                expected_from: evidence::ExpectationSource::None,
+                expected_from: shard.expected_from(),
             },
             policy: Arc::new(policy),
         })

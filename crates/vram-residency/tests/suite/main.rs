@@ -7,6 +7,7 @@
 )]
 
 mod age;
+mod attestation;
 mod crew;
 #[cfg(feature = "cust")]
 mod cust;
