@@ -80,10 +80,13 @@
 //!
 //! # Events
 //!
-//! An [`Observer`] hears of everything that happens to shards; [`TracingObserver`] is always there
-//! and writes to the log. No event, error or log line holds a device address, a key or a weight.
+//! An [`Observer`] hears of everything that happens to a manager and its shards; [`TracingObserver`] is
+//! always there and writes to the log, and [`TrailObserver`] keeps an audit trail. An observer that must keep
+//! every event and can't stops the manager. No event, error or log line holds a device address, a key or a
+//! weight.
 #![forbid(unsafe_code)]
 
+mod audit;
 mod builder;
 mod chunks;
 mod clock;
@@ -115,10 +118,11 @@ mod upload;
 mod verification;
 mod verifying;
 
+pub use audit::{EVENT_SCHEMA, TrailObserver};
 pub use builder::{DEFAULT_MAX_SHARD_SIZE, ManagerBuilder};
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, Result};
-pub use event::{Event, Observer, TracingObserver};
+pub use event::{Event, Observer, ObserverError, Operation, TracingObserver};
 pub use external::ExternalMeasurement;
 pub use facts::device_facts;
 pub use folder::{ModelFile, ModelFolder, shard_id};
