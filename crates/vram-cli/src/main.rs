@@ -3,6 +3,7 @@
 //! One module a command. What a user sees is written in [`output`] and [`exit`] alone.
 #![forbid(unsafe_code)]
 
+mod audit;
 mod bench;
 mod cli;
 mod device;
@@ -21,6 +22,7 @@ mod quantity;
 mod seal;
 mod session;
 mod shown;
+mod trail;
 
 fn main() -> std::process::ExitCode {
     hardening::begin();

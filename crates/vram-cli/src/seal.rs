@@ -23,6 +23,7 @@ use crate::output::{Document, Output};
 use crate::progress::Display;
 use crate::quantity::parse_size;
 use crate::session::Session;
+use crate::trail::TrailOptions;
 
 /// Seal model files into GPU memory and verify them there.
 ///
@@ -72,6 +73,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     #[command(flatten)]
+    trail: TrailOptions,
+    #[command(flatten)]
     device: DeviceOptions,
     #[command(flatten)]
     pub(crate) format: Format,
@@ -99,6 +102,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
     let session = Session::open(
         &options.device,
         options.token_file.as_deref(),
+        &options.trail,
         &display,
         |mut builder| {
             if let Some(bytes) = options.budget {
@@ -130,6 +134,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
     } else {
         Output::default().text(&report::text(&session, &shards, sealing))?;
     }
+    drop(shards);
+    drop(sealed);
+    session.close()?;
     Ok(Exit::Good)
 }
 

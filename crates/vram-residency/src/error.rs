@@ -269,6 +269,17 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// An observer that must keep every event could not keep one. The manager has stopped.
+    #[error(
+        "{event} could not be recorded, so the manager has stopped: {source}; see to the place where events \
+         are kept, and start again"
+    )]
+    Unrecorded {
+        /// The event's name.
+        event: &'static str,
+        /// What the observer says.
+        source: crate::ObserverError,
+    },
     /// A shard of another manager.
     #[error("{shard} was not sealed by this manager; verify it with the one that did")]
     Foreign {
@@ -328,6 +339,7 @@ impl Error {
             | Self::FromTheFuture { .. }
             | Self::CardAttestation { .. }
             | Self::Stopped { .. }
+            | Self::Unrecorded { .. }
             | Self::Foreign { .. }
             | Self::NoSuchTensor { .. }
             | Self::System { .. } => false,
@@ -348,7 +360,8 @@ impl Error {
             | Self::WrongRecord { .. }
             | Self::Tampered { .. }
             | Self::FromTheFuture { .. }
-            | Self::Stopped { .. } => true,
+            | Self::Stopped { .. }
+            | Self::Unrecorded { .. } => true,
             Self::Simulated { .. }
             | Self::NoKey
             | Self::Empty { .. }

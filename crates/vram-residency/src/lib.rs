@@ -86,11 +86,14 @@
 //!
 //! # Events
 //!
-//! An [`Observer`] hears of everything that happens to shards; [`TracingObserver`] is always there
-//! and writes to the log. No event, error or log line holds a device address, a key or a weight.
+//! An [`Observer`] hears of everything that happens to a manager and its shards; [`TracingObserver`] is
+//! always there and writes to the log, and [`TrailObserver`] keeps an audit trail. An observer that must keep
+//! every event and can't stops the manager. No event, error or log line holds a device address, a key or a
+//! weight.
 #![forbid(unsafe_code)]
 
 mod attestation;
+mod audit;
 mod builder;
 mod chunks;
 mod clock;
@@ -123,10 +126,11 @@ mod verification;
 mod verifying;
 
 pub use attestation::Attestation;
+pub use audit::{EVENT_SCHEMA, TrailObserver};
 pub use builder::{DEFAULT_MAX_SHARD_SIZE, ManagerBuilder};
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, Result};
-pub use event::{Event, Observer, TracingObserver};
+pub use event::{Event, Observer, ObserverError, Operation, TracingObserver};
 pub use external::ExternalMeasurement;
 pub use facts::device_facts;
 pub use folder::{ModelFile, ModelFolder, shard_id};

@@ -8,6 +8,7 @@
 
 mod age;
 mod attestation;
+mod audit;
 mod crew;
 #[cfg(feature = "cust")]
 mod cust;
@@ -19,6 +20,8 @@ mod failures;
 mod files;
 mod folders;
 mod hashing;
+#[cfg(unix)]
+mod killed;
 mod policy;
 mod recheck;
 mod residency;
