@@ -5,8 +5,9 @@ mod hashing;
 mod plan;
 mod report;
 mod sample;
+mod set;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
@@ -16,6 +17,7 @@ use vram_seal::{Digest, ModelRef, ShardId, VerityDigest};
 use self::expected::Expected;
 use self::hashing::Hashing;
 use self::plan::{Plan, Work};
+use self::set::SetOptions;
 use crate::cli::Format;
 use crate::device::DeviceOptions;
 use crate::exit::Exit;
@@ -62,6 +64,8 @@ pub(crate) struct Options {
     /// What the host computes of the bytes on their way. The device measures them in any case.
     #[arg(long, value_enum, default_value_t)]
     hashing: Hashing,
+    #[command(flatten)]
+    set: SetOptions,
     /// Use at most so much device memory, 16 MiB for measuring included; as 40GiB.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     budget: Option<u64>,
@@ -116,9 +120,14 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
     )?;
 
     let started = Instant::now();
-    let mut sealed = Vec::new();
+    let (mut sealed, mut sets) = (Vec::new(), Vec::new());
     for work in plan.work {
-        sealed.extend(seal(&session.manager, work, options, &display)?);
+        let folder = work.folder().map(Path::to_owned);
+        let shards = seal(&session.manager, work, options, &display)?;
+        if let Some(folder) = folder {
+            sets.push(options.set.sealed(&folder, &shards)?);
+        }
+        sealed.extend(shards);
     }
     let sealing = started.elapsed();
     let verified = verify(&session.manager, &sealed, &display)?;
@@ -129,10 +138,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
         .map(|(sealed, verified)| report::Shard::new(sealed, verified))
         .collect();
     if options.format.json {
-        let body = report::document(&session, &shards, sealing);
+        let body = report::document(&session, &shards, &sets, sealing);
         Output::default().json(&Document::new("seal", body))?;
     } else {
-        Output::default().text(&report::text(&session, &shards, sealing))?;
+        Output::default().text(&report::text(&session, &shards, &sets, sealing))?;
     }
     drop(shards);
     drop(sealed);
@@ -147,7 +156,7 @@ fn seal(
     display: &Display,
 ) -> anyhow::Result<Vec<Sealed>> {
     let (id, path, source) = match work {
-        Work::Folder(folder) => {
+        Work::Folder { folder, .. } => {
             let model = options.model.as_ref();
             let (hashing, progress) = (options.hashing.into(), display.progress());
             display.counting_together(folder.files().len());
@@ -167,6 +176,9 @@ fn seal(
         .progress(display.progress());
     if let Some(model) = &options.model {
         request = request.model(model.clone());
+    }
+    if let Some(position) = options.set.position() {
+        request = request.position(position);
     }
     for expected in options.expected() {
         request = expected.demanded_of(request);

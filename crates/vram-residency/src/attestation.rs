@@ -15,9 +15,10 @@ use vram_seal::evidence::{
     Timestamp, fitting_text,
 };
 use vram_seal::statement::{MAX_SUBJECTS, StatementRefusal};
-use vram_seal::{SigningKey, Subject};
+use vram_seal::{Digest, SigningKey, Subject};
 
 use self::challenged::Challenged;
+use crate::event::Event;
 use crate::manager::Manager;
 use crate::shard::SealedShard;
 use crate::{Error, Result};
@@ -74,7 +75,8 @@ impl Manager {
     ///
     /// [`Error::Stopped`] if the manager has stopped, before or meanwhile; what [`recheck`](Self::recheck) and
     /// [`verify`](Self::verify) say, which stops it just so; [`Error::CardAttestation`] where confidential computing is on
-    /// and the card gives no report; [`Error::Seal`] for no shard, one that is named twice, or more than evidence has
+    /// and the card gives no report; [`Error::Unrecorded`] where an observer that must keep it can't, which stops the
+    /// manager too; [`Error::Seal`] for no shard, one that is named twice, or more than evidence has
     /// room for, and if the key can't sign.
     pub fn attest<'shard>(
         &self,
@@ -107,6 +109,13 @@ impl Manager {
         // Another thread's failure may have stopped the manager meanwhile.
         self.require_running()?;
         let envelope = statement.sign(key)?;
+        // Evidence that can't be recorded is not given out.
+        self.tell(&Event::EvidenceMade {
+            shards: shards.len(),
+            statement: Digest::of(&statement.to_json()?),
+            challenge: challenge.to_string(),
+            key_id: key.verifying_key().id().to_string(),
+        })?;
         Ok(Attestation {
             statement,
             envelope,

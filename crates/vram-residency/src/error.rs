@@ -244,15 +244,31 @@ pub enum Error {
     },
     /// A seal from the future.
     #[error(
-        "the seal of {shard} is dated {} ahead of the clock: the clock was set back, or the record \
-         is not what it says",
-        seconds(*ahead)
+        "the seal of {shard} is dated {} ahead of the clock, over the tolerated skew of {}: whoever \
+         sealed it has another time, or the record is not what it says. Set the clocks right",
+        seconds(*ahead),
+        seconds(*tolerated)
     )]
     FromTheFuture {
         /// The shard.
         shard: ShardId,
         /// How far ahead.
         ahead: Duration,
+        /// The skew that is tolerated.
+        tolerated: Duration,
+    },
+    /// The clock went backwards while the manager lived.
+    #[error(
+        "the clock was set back: it is {} behind where it has to be by now, over the tolerated skew of \
+         {}. No seal's age can be told; set it right, or start anew",
+        seconds(*behind),
+        seconds(*tolerated)
+    )]
+    ClockSetBack {
+        /// How far it is behind.
+        behind: Duration,
+        /// The skew that is tolerated.
+        tolerated: Duration,
     },
     /// A card in confidential computing that gives no report of its own.
     #[error(
@@ -338,6 +354,7 @@ impl Error {
             | Self::Expired { .. }
             | Self::FromTheFuture { .. }
             | Self::CardAttestation { .. }
+            | Self::ClockSetBack { .. }
             | Self::Stopped { .. }
             | Self::Unrecorded { .. }
             | Self::Foreign { .. }
@@ -381,6 +398,7 @@ impl Error {
             | Self::UnsteadyRead { .. }
             | Self::Expired { .. }
             | Self::CardAttestation { .. }
+            | Self::ClockSetBack { .. }
             | Self::Foreign { .. }
             | Self::NoSuchTensor { .. }
             | Self::System { .. } => false,
@@ -399,6 +417,7 @@ impl Error {
                 | Self::Unexpected { .. }
                 | Self::NotAsTrusted { .. }
                 | Self::FromTheFuture { .. }
+                | Self::Seal(vram_seal::Error::Set(_))
         )
     }
 

@@ -30,7 +30,8 @@ impl Manager {
     ///
     /// # Errors
     ///
-    /// - [`Error::Stopped`], [`Error::Hashing`], [`Error::Expectation`], [`Error::Duplicate`],
+    /// - [`Error::Stopped`], [`Error::Hashing`], [`Error::Expectation`], [`Error::ClockSetBack`],
+    ///   [`Error::Duplicate`],
     ///   [`Error::Empty`], [`Error::TooLarge`] and [`Error::NoRoom`], before reading;
     /// - [`Error::File`], [`Error::NotAFile`], [`Error::Model`], [`Error::Read`] and
     ///   [`Error::Changed`] for what is wrong with the source;
@@ -63,6 +64,8 @@ impl Manager {
         self.require_running()?;
         request.require_sense()?;
         let expected_from = request.source_of_expectation()?;
+        // The record will need it: a clock that was set back is found before anything is read.
+        self.now()?;
         let SealRequest {
             id,
             source,

@@ -18,8 +18,18 @@ pub(super) struct Plan {
 /// One thing to seal.
 pub(super) enum Work {
     File { id: ShardId, path: PathBuf },
-    Folder(ModelFolder),
+    Folder { path: PathBuf, folder: ModelFolder },
     Sample { id: ShardId, file: NamedTempFile },
+}
+
+impl Work {
+    /// The folder that is sealed as a set, if it is one.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Folder { path, .. } => Some(path),
+            Self::File { .. } | Self::Sample { .. } => None,
+        }
+    }
 }
 
 impl Plan {
@@ -46,6 +56,7 @@ fn require_sense(options: &Options) -> anyhow::Result<()> {
     if options.id.is_some() && !single {
         return Err(misused("--id names a single file's shard; give one file"));
     }
+    options.set.require_sense(&options.paths)?;
     let expected = options.expected();
     if !expected.is_empty() && !single {
         return Err(misused("--expect is about a single file; give one file"));
@@ -94,7 +105,8 @@ fn sample(options: &Options) -> anyhow::Result<Work> {
 fn look(path: &Path, options: &Options) -> anyhow::Result<Work> {
     let found = std::fs::metadata(path).with_context(|| path.display().to_string())?;
     if found.is_dir() {
-        return Ok(Work::Folder(ModelFolder::open(path)?));
+        let (path, folder) = (path.to_owned(), ModelFolder::open(path)?);
+        return Ok(Work::Folder { path, folder });
     }
     let id = match &options.id {
         Some(id) => id.clone(),

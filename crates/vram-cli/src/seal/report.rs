@@ -10,6 +10,7 @@ use vram_residency::{HostHashing, SealedShard, VerificationReport};
 use vram_seal::{Freezing, VerityDigest};
 
 use super::Sealed;
+use super::set::Set;
 use crate::output::{CAUTION, GOOD, row};
 use crate::quantity::{Pace, time};
 use crate::session::{DeviceDocument, Session};
@@ -53,6 +54,8 @@ pub(super) struct SealDocument<'a> {
     /// From the first file to the last signature; several files of a folder are sealed at a time.
     sealing: Pace,
     shards: &'a [Shard<'a>],
+    /// The folders that were sealed as sets.
+    sets: &'a [Set],
 }
 
 impl<'a> Shard<'a> {
@@ -153,22 +156,33 @@ impl<'a> Shard<'a> {
 pub(super) fn document<'a>(
     session: &'a Session,
     shards: &'a [Shard<'a>],
+    sets: &'a [Set],
     sealing: Duration,
 ) -> SealDocument<'a> {
     SealDocument {
         device: session.device_document(),
         sealing: Pace::new(bytes(shards), sealing),
         shards,
+        sets,
     }
 }
 
 /// The same for people.
-pub(super) fn text(session: &Session, shards: &[Shard<'_>], sealing: Duration) -> String {
+pub(super) fn text(
+    session: &Session,
+    shards: &[Shard<'_>],
+    sets: &[Set],
+    sealing: Duration,
+) -> String {
     let mut text = String::new();
     session.show_device(&mut text);
     for shard in shards {
         text.push('\n');
         shard.show(&mut text);
+    }
+    for set in sets {
+        text.push('\n');
+        set.show(&mut text);
     }
     text.push('\n');
     text.push_str(&conclusion(shards, sealing));

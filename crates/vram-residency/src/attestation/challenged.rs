@@ -8,12 +8,12 @@ use vram_policy::residency::{Rate, ResidencyReason, ResidencyStatus, ResidencyVe
 use vram_seal::evidence::{self, Challenge, MeasuredShard, fitting_text};
 
 use super::micros;
-use crate::event::Event;
+use crate::Result;
+use crate::event::{Event, Operation};
 use crate::manager::Manager;
 use crate::progress::Silent;
 use crate::residency_proof::nanos;
 use crate::shard::SealedShard;
-use crate::{Error, Result};
 
 /// What the device measured of a shard with the challenge as salt, and what the driver said of its region meanwhile.
 pub(super) struct Challenged {
@@ -32,7 +32,17 @@ impl Manager {
         self.require_running()?;
         let challenged = self.measure_challenged(shard, challenge);
         if let Err(error) = &challenged {
-            self.tell_refused(shard, error);
+            let (id, reason) = (shard.id(), error.to_string());
+            let found = if error.is_fatal() {
+                Event::VerificationFailed { shard: id, reason }
+            } else {
+                Event::Refused {
+                    operation: Operation::Verify,
+                    shard: id,
+                    reason,
+                }
+            };
+            self.tell_failure(error, Some(id), Some(&found));
         }
         challenged
     }
@@ -93,20 +103,6 @@ impl Manager {
             verdict: stated(&verdict),
             reason: fitting_text(&verdict.to_string()),
         })
-    }
-
-    /// Lets the observers know of what went wrong, and stops the manager after what nothing should go on after.
-    fn tell_refused(&self, shard: &SealedShard, error: &Error) {
-        if let Error::Policy(refusal) = error {
-            self.tell(&Event::policy_violation(Some(shard.id()), refusal));
-        }
-        let (shard, reason) = (shard.id(), error.to_string());
-        self.tell(&if error.is_fatal() {
-            Event::VerificationFailed { shard, reason }
-        } else {
-            Event::Refused { shard, reason }
-        });
-        self.stop_if_fatal(error);
     }
 }
 

@@ -9,7 +9,8 @@ use vram_observe::{
 };
 use vram_policy::{CheckId, Enforcement, HostFacts, ManagementFacts, Policy};
 use vram_residency::{
-    Attestation, Error, Event, Manager, ManagerBuilder, Observer, SealRequest, SealedShard,
+    Attestation, Error, Event, Manager, ManagerBuilder, Observer, ObserverError, SealRequest,
+    SealedShard,
 };
 use vram_seal::evidence::{
     Challenge, ConfidentialCompute, EvidenceFailure, Expectations, ExpectedShard,
@@ -227,12 +228,13 @@ struct ChangesLater {
 }
 
 impl Observer for ChangesLater {
-    fn on_event(&self, event: &Event<'_>) {
+    fn on_event(&self, event: &Event<'_>) -> Result<(), ObserverError> {
         if let Event::Verified { .. } = event
             && let Some(allocation) = self.changes.lock().unwrap().take()
         {
             self.machine.flip_bit(allocation, 0, 0).unwrap();
         }
+        Ok(())
     }
 }
 
@@ -569,4 +571,54 @@ fn evidence_holds_no_address_and_no_secret() {
     for secret in [format!("{address:x}"), address.to_string(), seal_key, tag] {
         assert!(!shown.contains(&secret), "{secret}");
     }
+}
+
+#[test]
+fn evidence_is_told_with_its_hash_its_challenge_and_its_key() {
+    let machine = card();
+    let recorder = Recorder::new();
+    let manager = strict(sound()).observer(recorder.clone());
+    let manager = manager.build(&platform(&machine)).unwrap();
+    let shard = seal(&manager, "one", b"weights");
+    let key = key();
+    recorder.forget();
+
+    let attestation = manager.attest([&shard], challenge(), &key).unwrap();
+
+    assert_eq!(recorder.names(), ["rechecked", "verified", "evidence_made"]);
+    let told = recorder.told("evidence_made").remove(0);
+    let statement = attestation.statement().to_json().unwrap();
+    assert_eq!(told["statement"], Digest::of(&statement).to_string());
+    assert_eq!(told["challenge"], challenge().to_string());
+    assert_eq!(told["key_id"], key.verifying_key().id().to_string());
+    assert_eq!(told["shards"], 1);
+}
+
+/// Can keep everything but that evidence was made.
+#[derive(Debug)]
+struct Forgetful;
+
+impl Observer for Forgetful {
+    fn on_event(&self, event: &Event<'_>) -> Result<(), ObserverError> {
+        match event {
+            Event::EvidenceMade { .. } => Err("the disk is full".into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn evidence_that_can_not_be_recorded_is_not_given_out() {
+    let machine = card();
+    let manager = strict(sound()).observer(Arc::new(Forgetful));
+    let manager = manager.build(&platform(&machine)).unwrap();
+    let shard = seal(&manager, "one", b"weights");
+
+    let refused = manager.attest([&shard], challenge(), &key());
+
+    assert!(
+        matches!(refused, Err(Error::Unrecorded { .. })),
+        "{refused:?}"
+    );
+    assert!(manager.stop_reason().is_some());
 }
