@@ -5,7 +5,9 @@ use std::ffi::OsString;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::exit::{self, Exit};
-use crate::{audit, bench, devices, digest, doctor, drill, logging, seal};
+use crate::{
+    audit, bench, challenge, devices, digest, doctor, drill, logging, seal, verify_evidence,
+};
 
 const EXAMPLES_AND_EXIT_CODES: &str = "\
 Examples:
@@ -19,6 +21,9 @@ Examples:
   vram devices                         which GPUs there are, and what they can do
   vram doctor                          may weights be kept here? what is to be done?
   vram bench --quick                   how fast all this is here, and how fast it could be
+  vram challenge                       random bytes, to ask another machine for evidence with
+  vram verify-evidence evidence.json --key attester.pem --challenge HEX --model models/llama-8b
+                                       does it have these files in its GPU, read for this challenge?
   vram audit verify audit.jsonl --key writer.pem   is the trail what was written?
 
 Exit codes:
@@ -59,6 +64,8 @@ enum Command {
     Doctor(doctor::Options),
     Bench(bench::Options),
     Audit(audit::Options),
+    Challenge(challenge::Options),
+    VerifyEvidence(verify_evidence::Options),
 }
 
 /// What programs ask for.
@@ -79,6 +86,8 @@ impl Command {
             Self::Doctor(_) => "doctor",
             Self::Bench(_) => "bench",
             Self::Audit(options) => options.name(),
+            Self::Challenge(_) => "challenge",
+            Self::VerifyEvidence(_) => "verify-evidence",
         }
     }
 
@@ -91,6 +100,8 @@ impl Command {
             Self::Doctor(options) => options.format,
             Self::Bench(options) => options.format,
             Self::Audit(options) => options.format(),
+            Self::Challenge(options) => options.format,
+            Self::VerifyEvidence(options) => options.format,
         }
     }
 
@@ -103,6 +114,8 @@ impl Command {
             Self::Doctor(options) => doctor::run(options),
             Self::Bench(options) => bench::run(options),
             Self::Audit(options) => audit::run(options),
+            Self::Challenge(options) => challenge::run(options),
+            Self::VerifyEvidence(options) => verify_evidence::run(options),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod audit;
 mod bench;
+mod challenge;
 mod cli;
 mod device;
 mod devices;
@@ -23,6 +24,7 @@ mod seal;
 mod session;
 mod shown;
 mod trail;
+mod verify_evidence;
 
 fn main() -> std::process::ExitCode {
     hardening::begin();

@@ -85,6 +85,13 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
         .map_err(|_| "give a number of bytes, or one with a unit, as 512MiB or 40GiB".to_owned())
 }
 
+/// Reads a time: a number with a unit, or several, as `90s`, `10m` or `1h 30m`.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "give a time with its unit, as 90s, 10m or 1h 30m".to_owned();
+    let time: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+    Duration::try_from(time).map_err(|_| wrong())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +139,16 @@ mod tests {
         assert_eq!(parse_size("2GB"), Ok(2_000_000_000));
         for bad in ["", "GiB", "-1", "1 parsec", "0x10", "1e9"] {
             assert!(parse_size(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn times_are_read_with_their_units() {
+        assert_eq!(parse_duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_duration("1h 30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(parse_duration("0s"), Ok(Duration::ZERO));
+        for bad in ["", "10", "-1s", "1 parsec", "10m ago"] {
+            assert!(parse_duration(bad).is_err(), "{bad:?}");
         }
     }
 }
