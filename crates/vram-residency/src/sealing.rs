@@ -129,7 +129,7 @@ impl Manager {
             expected_from,
         };
         let locator = Locator::new(measured, prints)?;
-        let sealed = SealedRecord::seal(&self.settings().key, record);
+        let sealed = SealedRecord::seal(&self.settings().key, record)?;
         let steps = SealSteps {
             upload,
             freeze,
