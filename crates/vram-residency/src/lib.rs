@@ -81,7 +81,8 @@
 //! # Events
 //!
 //! An [`Observer`] hears of everything that happens to a manager and its shards; [`TracingObserver`] is
-//! always there and writes to the log, and [`TrailObserver`] keeps an audit trail. An observer that must keep
+//! always there and writes to the log, and [`TrailObserver`] keeps an audit trail,
+//! [`MetricsObserver`] counts. An observer that must keep
 //! every event and can't stops the manager. No event, error or log line holds a device address, a key or a
 //! weight.
 #![forbid(unsafe_code)]
@@ -101,6 +102,7 @@ mod folder;
 mod hashing;
 mod manager;
 mod measurer;
+pub mod metrics;
 pub mod model;
 mod permit;
 mod progress;
@@ -128,11 +130,13 @@ pub use facts::device_facts;
 pub use folder::{ModelFile, ModelFolder, shard_id};
 pub use hashing::HostHashing;
 pub use manager::Manager;
+pub use metrics::MetricsObserver;
 pub use permit::{ExecutionPermit, TensorView};
 pub use progress::{Progress, Stage};
 pub use request::SealRequest;
 pub use residency_proof::ResidencyProver;
 pub use room::NoRoom;
 pub use shard::{ModelShardHandle, SealSteps, SealedShard};
+pub use staging::StagingUse;
 pub use verification::{Difference, VerificationReport};
 pub use verifying::{SetVerification, Verified};
