@@ -168,6 +168,14 @@ pub enum Error {
         /// Why not, and what to do.
         why: &'static str,
     },
+    /// Where an expected digest came from doesn't go with what is expected.
+    #[error("{shard} can't be sealed as asked: {why}")]
+    Expectation {
+        /// The shard.
+        shard: ShardId,
+        /// Why not, and what to do.
+        why: &'static str,
+    },
     /// Another shard of the same set could not be sealed.
     #[error("{shard} was given up: another shard of its set could not be sealed")]
     Cancelled {
@@ -311,6 +319,7 @@ impl Error {
             | Self::Unexpected { .. }
             | Self::NotAsTrusted { .. }
             | Self::Hashing { .. }
+            | Self::Expectation { .. }
             | Self::Cancelled { .. }
             | Self::UploadCorrupted { .. }
             | Self::SealBroken { .. }
@@ -357,6 +366,7 @@ impl Error {
             | Self::Unexpected { .. }
             | Self::NotAsTrusted { .. }
             | Self::Hashing { .. }
+            | Self::Expectation { .. }
             | Self::Cancelled { .. }
             | Self::UnsteadyRead { .. }
             | Self::Expired { .. }

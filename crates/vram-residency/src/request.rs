@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::Read;
 use std::path::PathBuf;
 
-use vram_seal::{Digest, ModelRef, SetPosition, ShardId, VerityDigest};
+use vram_seal::{Digest, ExpectedFrom, ModelRef, SetPosition, ShardId, VerityDigest};
 
 use crate::hashing::HostHashing;
 use crate::progress::{Progress, Silent};
@@ -28,6 +28,7 @@ pub struct SealRequest<'a> {
     pub(crate) position: Option<SetPosition>,
     pub(crate) expected_content: Option<Digest>,
     pub(crate) expected_verity: Option<VerityDigest>,
+    pub(crate) expected_from: Option<ExpectedFrom>,
     pub(crate) hashing: HostHashing,
     pub(crate) progress: &'a dyn Progress,
 }
@@ -59,6 +60,7 @@ impl<'a> SealRequest<'a> {
             position: None,
             expected_content: None,
             expected_verity: None,
+            expected_from: None,
             hashing: HostHashing::default(),
             progress: &Silent,
         }
@@ -88,6 +90,16 @@ impl<'a> SealRequest<'a> {
         self
     }
 
+    /// Says where the digests came from that are expected; the seal covers it. By default from the caller,
+    /// [`ExpectedFrom::Caller`].
+    ///
+    /// It is about what is expected: a request that expects no digest and names a source is refused, and so is one
+    /// that expects a digest from [`ExpectedFrom::None`].
+    pub fn expected_from(mut self, source: ExpectedFrom) -> Self {
+        self.expected_from = Some(source);
+        self
+    }
+
     /// Chooses what the host computes of the bytes on their way. By default both digests.
     pub fn hashing(mut self, hashing: HostHashing) -> Self {
         self.hashing = hashing;
@@ -98,6 +110,27 @@ impl<'a> SealRequest<'a> {
     pub fn progress(mut self, progress: &'a dyn Progress) -> Self {
         self.progress = progress;
         self
+    }
+
+    /// Where the expected digests come from, as the record says it.
+    pub(crate) fn source_of_expectation(&self) -> Result<ExpectedFrom> {
+        let refused = |why| {
+            Err(Error::Expectation {
+                shard: self.id.clone(),
+                why,
+            })
+        };
+        let expects = self.expected_content.is_some() || self.expected_verity.is_some();
+        match (expects, self.expected_from) {
+            (true, Some(ExpectedFrom::None)) => refused(
+                "a digest is expected, and said to come from nowhere; say where it came from",
+            ),
+            (true, source) => Ok(source.unwrap_or(ExpectedFrom::Caller)),
+            (false, None | Some(ExpectedFrom::None)) => Ok(ExpectedFrom::None),
+            (false, Some(_)) => refused(
+                "a source of its digests is named, and none is expected; expect the digest that came from there",
+            ),
+        }
     }
 
     /// Whether the digests that are expected can be had by hashing so.
@@ -133,5 +166,49 @@ impl fmt::Debug for SealRequest<'_> {
             .field("position", &self.position)
             .field("hashing", &self.hashing)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOTHING: VerityDigest = VerityDigest::from_bytes([7; 32]);
+
+    fn request() -> SealRequest<'static> {
+        SealRequest::bytes("shard".parse().unwrap(), b"weights")
+    }
+
+    #[test]
+    fn what_is_expected_comes_from_the_caller_unless_said_otherwise() {
+        let source = |request: SealRequest<'_>| request.source_of_expectation().unwrap();
+
+        assert_eq!(source(request()), ExpectedFrom::None);
+        assert_eq!(
+            source(request().expect_verity(NOTHING)),
+            ExpectedFrom::Caller
+        );
+        let content = request().expect_content(Digest::of(b"weights"));
+        assert_eq!(source(content), ExpectedFrom::Caller);
+        let signed = request()
+            .expected_from(ExpectedFrom::ModelSignature)
+            .expect_verity(NOTHING);
+        assert_eq!(source(signed), ExpectedFrom::ModelSignature);
+    }
+
+    #[test]
+    fn a_source_without_a_digest_and_a_digest_without_a_source_are_refused() {
+        let refused = |request: SealRequest<'_>| {
+            let error = request.source_of_expectation().unwrap_err();
+            assert!(matches!(error, Error::Expectation { .. }), "{error:?}");
+        };
+
+        for source in ExpectedFrom::ALL {
+            if source == ExpectedFrom::None {
+                refused(request().expect_verity(NOTHING).expected_from(source));
+            } else {
+                refused(request().expected_from(source));
+            }
+        }
     }
 }

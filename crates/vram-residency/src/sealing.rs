@@ -30,8 +30,8 @@ impl Manager {
     ///
     /// # Errors
     ///
-    /// - [`Error::Stopped`], [`Error::Hashing`], [`Error::Duplicate`], [`Error::Empty`],
-    ///   [`Error::TooLarge`] and [`Error::NoRoom`], before reading;
+    /// - [`Error::Stopped`], [`Error::Hashing`], [`Error::Expectation`], [`Error::Duplicate`],
+    ///   [`Error::Empty`], [`Error::TooLarge`] and [`Error::NoRoom`], before reading;
     /// - [`Error::File`], [`Error::NotAFile`], [`Error::Model`], [`Error::Read`] and
     ///   [`Error::Changed`] for what is wrong with the source;
     /// - [`Error::Unexpected`] and [`Error::NotAsTrusted`] for bytes other than expected,
@@ -62,6 +62,7 @@ impl Manager {
         let started = Instant::now();
         self.require_running()?;
         request.require_sense()?;
+        let expected_from = request.source_of_expectation()?;
         let SealRequest {
             id,
             source,
@@ -69,6 +70,7 @@ impl Manager {
             position,
             expected_content,
             expected_verity,
+            expected_from: _,
             hashing,
             progress,
         } = request;
@@ -121,9 +123,11 @@ impl Manager {
             position,
             model,
             nonce: nonce()?,
+            key_id: self.settings().key.id(),
+            expected_from,
         };
         let locator = Locator::new(measured, prints)?;
-        let sealed = SealedRecord::seal(&self.settings().key, record);
+        let sealed = SealedRecord::seal(&self.settings().key, record)?;
         let steps = SealSteps {
             upload,
             freeze,

@@ -8,7 +8,7 @@
 //!
 //! ```
 //! use vram_seal::{
-//!     DeviceId, Freezing, HashPlan, Salt, SealKey, SealRecord, SealedRecord, Token, hash_bytes,
+//!     DeviceId, ExpectedFrom, Freezing, HashPlan, Salt, SealKey, SealRecord, SealedRecord, Token, hash_bytes,
 //! };
 //!
 //! # let random = [7; 32];
@@ -32,7 +32,9 @@
 //!     position: None,
 //!     model: Some("models/llama-8b.safetensors".parse()?),
 //!     nonce: [9; 16],
-//! });
+//!     key_id: key.id(),
+//!     expected_from: ExpectedFrom::None,
+//! })?;
 //!
 //! // Later: the record is what was sealed, and the bytes are what the record says.
 //! let seal = sealed.verify(&key)?;
@@ -58,7 +60,8 @@
 //! | finish what a device measured, find what changed | [`verity`] |
 //! | make a measurement answer a challenge | [`Salt`] |
 //! | name things | [`ShardId`], [`WorkerId`], [`DeviceId`], [`ModelRef`] |
-//! | hold secrets | [`Token`], [`SealKey`] |
+//! | hold secrets | [`Token`], [`SealKey`], in pages of their own ([`SecretBytes`]) |
+//! | replace a key, and still check what the ones before sealed | [`SealKeys`] |
 //! | sign for those who share no secret, and check it | [`SigningKey`], [`VerifyingKey`], [`dsse`], [`statement`] |
 //! | prove residency to others, and check such a proof | [`evidence`] |
 //! | say what was sealed, sign and verify it | [`SealRecord`], [`SealedRecord`], [`sign`], [`verify`](fn@verify) |
@@ -81,6 +84,8 @@
 //! | two records with one encoding | every field carries its number and length, in one order; the reader takes nothing that the writer would not have written |
 //! | a tag cut short, extended, or never computed | [`SealTag`] holds exactly 32 bytes, not all zero |
 //! | timing of comparisons | digests and tags compare in constant time; `benches/comparison.rs` measures it |
+//! | a key that is used for ever | records name their key; [`SealKeys`] accepts those before until a stated time, and a clock set back brings none of them back |
+//! | a forked child that seals with the zeros that the kernel left of the key | it is told that the secret is gone |
 //! | one key for everything | HKDF separates keys by use, worker and device, and simulated from real |
 //! | keys in logs | secret types print a fixed word, are neither cloned nor serialized; no error holds secret bytes |
 //! | the right tag told to whoever sent a wrong one | what was computed for comparing is a type of its own, which can't leave the crate |
@@ -95,7 +100,8 @@
 //!
 //! # What stays in memory
 //!
-//! [`Token`], [`SealKey`], [`SigningKey`], computed tags and the buffers that gather model bytes are wiped when
+//! [`Token`], [`SealKey`] and [`SigningKey`] lie on pages of their own that are locked where that is permitted and left
+//! out of core dumps and forked children ([`SecretBytes`]). They, computed tags and the buffers that gather model bytes are wiped when
 //! dropped. What `ring` makes of a key while it is used can't be wiped from outside: hash states,
 //! or a signing key's numbers, remain on the stack until later calls overwrite them ([`SealKey`] and [`SigningKey`] say
 //! more). A process that is
@@ -107,6 +113,7 @@ mod digest;
 pub mod dsse;
 mod error;
 pub mod evidence;
+mod expected_from;
 mod hasher;
 mod hkdf;
 mod hmac;
@@ -116,6 +123,8 @@ mod key;
 mod model_ref;
 pub mod record;
 mod salt;
+mod seal_key_id;
+mod seal_keys;
 mod signing;
 #[cfg(test)]
 mod spec_vectors;
@@ -128,6 +137,7 @@ pub use self::{
     device_id::DeviceId,
     digest::{BlockHash, Digest, VerityDigest},
     error::{Error, Result},
+    expected_from::ExpectedFrom,
     hasher::{HashPlan, ShardDigests, ShardHasher, hash_bytes, hash_reader},
     identifier::{ShardId, WorkerId},
     json::JsonRefusal,
@@ -135,8 +145,11 @@ pub use self::{
     model_ref::ModelRef,
     record::{Freezing, SealRecord, SetPosition},
     salt::{InitialState, Salt},
+    seal_key_id::SealKeyId,
+    seal_keys::SealKeys,
     signing::{KeyId, KeyRefusal, SignatureAlgorithm, SigningKey, VerifyingKey},
     statement::{DigestSet, Predicate, Statement, StatementRefusal, Subject},
     tag::{SealTag, SealedRecord, VerifiedSeal, sign, verify},
     verity::VerityMeasurement,
 };
+pub use vram_secret::{Protection, SecretBytes};
