@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::exit::{self, Exit};
-use crate::{bench, devices, digest, doctor, drill, logging, seal};
+use crate::{audit, bench, devices, digest, doctor, drill, logging, seal};
 
 const EXAMPLES_AND_EXIT_CODES: &str = "\
 Examples:
@@ -19,6 +19,7 @@ Examples:
   vram devices                         which GPUs there are, and what they can do
   vram doctor                          may weights be kept here? what is to be done?
   vram bench --quick                   how fast all this is here, and how fast it could be
+  vram audit verify audit.jsonl --key writer.pem   is the trail what was written?
 
 Exit codes:
   0  good
@@ -57,6 +58,7 @@ enum Command {
     Devices(devices::Options),
     Doctor(doctor::Options),
     Bench(bench::Options),
+    Audit(audit::Options),
 }
 
 /// What programs ask for.
@@ -76,6 +78,7 @@ impl Command {
             Self::Devices(_) => "devices",
             Self::Doctor(_) => "doctor",
             Self::Bench(_) => "bench",
+            Self::Audit(options) => options.name(),
         }
     }
 
@@ -87,6 +90,7 @@ impl Command {
             Self::Devices(options) => options.format,
             Self::Doctor(options) => options.format,
             Self::Bench(options) => options.format,
+            Self::Audit(options) => options.format(),
         }
     }
 
@@ -98,6 +102,7 @@ impl Command {
             Self::Devices(options) => devices::run(options),
             Self::Doctor(options) => doctor::run(options),
             Self::Bench(options) => bench::run(options),
+            Self::Audit(options) => audit::run(options),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! One module a command. What a user sees is written in [`output`] and [`exit`] alone.
 #![forbid(unsafe_code)]
 
+mod audit;
 mod bench;
 mod cli;
 mod device;
@@ -12,6 +13,7 @@ mod doctor;
 mod drill;
 mod exit;
 mod hardening;
+mod hold;
 mod key;
 mod logging;
 mod output;
@@ -21,6 +23,7 @@ mod quantity;
 mod seal;
 mod session;
 mod shown;
+mod trail;
 
 fn main() -> std::process::ExitCode {
     hardening::begin();

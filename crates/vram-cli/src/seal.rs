@@ -18,11 +18,13 @@ use self::hashing::Hashing;
 use self::plan::{Plan, Work};
 use crate::cli::Format;
 use crate::device::DeviceOptions;
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
+use crate::hold::{HoldOptions, Holding};
 use crate::output::{Document, Output};
 use crate::progress::Display;
 use crate::quantity::parse_size;
 use crate::session::Session;
+use crate::trail::TrailOptions;
 
 /// Seal model files into GPU memory and verify them there.
 ///
@@ -72,6 +74,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     #[command(flatten)]
+    hold: HoldOptions,
+    #[command(flatten)]
+    trail: TrailOptions,
+    #[command(flatten)]
     device: DeviceOptions,
     #[command(flatten)]
     pub(crate) format: Format,
@@ -95,14 +101,19 @@ struct Sealed {
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
     let plan = Plan::new(options)?;
+    let holding = options.hold.prepare()?;
     let display = Display::new();
     let session = Session::open(
         &options.device,
         options.token_file.as_deref(),
+        &options.trail,
         &display,
         |mut builder| {
             if let Some(bytes) = options.budget {
                 builder = builder.budget(bytes);
+            }
+            if let Some(holding) = &holding {
+                builder = builder.observer(holding.observer());
             }
             if let Some(bytes) = options.max_size {
                 builder = builder.max_shard_size(bytes);
@@ -111,9 +122,15 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
         },
     )?;
 
+    if let Some(holding) = &holding {
+        holding.watch(&session.manager, session.trail());
+    }
     let started = Instant::now();
     let mut sealed = Vec::new();
     for work in plan.work {
+        if holding.as_ref().is_some_and(Holding::is_over) {
+            break;
+        }
         sealed.extend(seal(&session.manager, work, options, &display)?);
     }
     let sealing = started.elapsed();
@@ -125,12 +142,27 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
         .map(|(sealed, verified)| report::Shard::new(sealed, verified))
         .collect();
     if options.format.json {
-        let body = report::document(&session, &shards, sealing);
+        let held = holding.as_ref().map(Holding::document);
+        let body = report::document(&session, &shards, sealing, held);
         Output::default().json(&Document::new("seal", body))?;
     } else {
-        Output::default().text(&report::text(&session, &shards, sealing))?;
+        Output::default().text(&report::text(&session, &shards, sealing, holding.is_some()))?;
     }
-    Ok(Exit::Good)
+    drop(shards);
+    let exit = holding.map_or(Exit::Good, |holding| {
+        let shards: Vec<_> = sealed.iter().map(|Sealed { shard, .. }| shard).collect();
+        holding.hold(&session.manager, &shards)
+    });
+    drop(sealed);
+    match (session.close(), exit) {
+        (closed, Exit::Good) => closed.map(|()| exit),
+        (Ok(()), exit) => Ok(exit),
+        // What went wrong before says more.
+        (Err(error), exit) => {
+            exit::told("seal", &error);
+            Ok(exit)
+        }
+    }
 }
 
 fn seal(

@@ -260,6 +260,17 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// An observer that must keep every event could not keep one. The manager has stopped.
+    #[error(
+        "{event} could not be recorded, so the manager has stopped: {source}; see to the place where events \
+         are kept, and start again"
+    )]
+    Unrecorded {
+        /// The event's name.
+        event: &'static str,
+        /// What the observer says.
+        source: crate::ObserverError,
+    },
     /// A shard of another manager.
     #[error("{shard} was not sealed by this manager; verify it with the one that did")]
     Foreign {
@@ -318,6 +329,7 @@ impl Error {
             | Self::Expired { .. }
             | Self::FromTheFuture { .. }
             | Self::Stopped { .. }
+            | Self::Unrecorded { .. }
             | Self::Foreign { .. }
             | Self::NoSuchTensor { .. }
             | Self::System { .. } => false,
@@ -338,7 +350,8 @@ impl Error {
             | Self::WrongRecord { .. }
             | Self::Tampered { .. }
             | Self::FromTheFuture { .. }
-            | Self::Stopped { .. } => true,
+            | Self::Stopped { .. }
+            | Self::Unrecorded { .. } => true,
             Self::Simulated { .. }
             | Self::NoKey
             | Self::Empty { .. }

@@ -80,10 +80,14 @@
 //!
 //! # Events
 //!
-//! An [`Observer`] hears of everything that happens to shards; [`TracingObserver`] is always there
-//! and writes to the log. No event, error or log line holds a device address, a key or a weight.
+//! An [`Observer`] hears of everything that happens to a manager and its shards; [`TracingObserver`] is
+//! always there and writes to the log, and [`TrailObserver`] keeps an audit trail,
+//! [`MetricsObserver`] counts. An observer that must keep
+//! every event and can't stops the manager. No event, error or log line holds a device address, a key or a
+//! weight.
 #![forbid(unsafe_code)]
 
+mod audit;
 mod builder;
 mod chunks;
 mod clock;
@@ -98,6 +102,7 @@ mod folder;
 mod hashing;
 mod manager;
 mod measurer;
+pub mod metrics;
 pub mod model;
 mod permit;
 mod progress;
@@ -115,20 +120,23 @@ mod upload;
 mod verification;
 mod verifying;
 
+pub use audit::{EVENT_SCHEMA, TrailObserver};
 pub use builder::{DEFAULT_MAX_SHARD_SIZE, ManagerBuilder};
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, Result};
-pub use event::{Event, Observer, TracingObserver};
+pub use event::{Event, Observer, ObserverError, Operation, TracingObserver};
 pub use external::ExternalMeasurement;
 pub use facts::device_facts;
 pub use folder::{ModelFile, ModelFolder, shard_id};
 pub use hashing::HostHashing;
 pub use manager::Manager;
+pub use metrics::MetricsObserver;
 pub use permit::{ExecutionPermit, TensorView};
 pub use progress::{Progress, Stage};
 pub use request::SealRequest;
 pub use residency_proof::ResidencyProver;
 pub use room::NoRoom;
 pub use shard::{ModelShardHandle, SealSteps, SealedShard};
+pub use staging::StagingUse;
 pub use verification::{Difference, VerificationReport};
 pub use verifying::{SetVerification, Verified};

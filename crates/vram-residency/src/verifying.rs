@@ -8,7 +8,7 @@ use vram_alloc::FrozenRegion;
 use vram_policy::Report;
 use vram_seal::{Salt, SealRecord, SealedRecord, ShardId, VerityMeasurement};
 
-use crate::event::Event;
+use crate::event::{Event, Operation};
 use crate::manager::Manager;
 use crate::measurer::Hashes;
 use crate::permit::ExecutionPermit;
@@ -134,7 +134,7 @@ impl Manager {
     }
 
     /// Lets the observers know what was found, and stops the manager after what nothing should go on
-    /// after.
+    /// after. What they can't record has not passed.
     fn told(
         &self,
         shard: &SealedShard,
@@ -146,20 +146,22 @@ impl Manager {
                     shard: shard.id(),
                     bytes: shard.size(),
                     duration: report.duration,
-                });
-                self.tell_warnings(shard, &report.policy);
+                })?;
+                self.tell_warnings(shard, &report.policy)?;
             }
             Err(error) => {
-                if let Error::Policy(refusal) = error {
-                    self.tell(&Event::policy_violation(Some(shard.id()), refusal));
-                }
                 let (shard, reason) = (shard.id(), error.to_string());
-                self.tell(&if error.is_fatal() {
+                let found = if error.is_fatal() {
                     Event::VerificationFailed { shard, reason }
                 } else {
-                    Event::Refused { shard, reason }
-                });
-                self.stop_if_fatal(error);
+                    let operation = Operation::Verify;
+                    Event::Refused {
+                        operation,
+                        shard,
+                        reason,
+                    }
+                };
+                self.tell_failure(error, Some(shard), Some(&found));
             }
         }
         judged

@@ -10,6 +10,7 @@ use vram_residency::{HostHashing, SealedShard, VerificationReport};
 use vram_seal::{Freezing, VerityDigest};
 
 use super::Sealed;
+use crate::hold::HoldDocument;
 use crate::output::{CAUTION, GOOD, row};
 use crate::quantity::{Pace, time};
 use crate::session::{DeviceDocument, Session};
@@ -53,6 +54,9 @@ pub(super) struct SealDocument<'a> {
     /// From the first file to the last signature; several files of a folder are sealed at a time.
     sealing: Pace,
     shards: &'a [Shard<'a>],
+    /// How the shards are held, if they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold: Option<HoldDocument>,
 }
 
 impl<'a> Shard<'a> {
@@ -154,16 +158,23 @@ pub(super) fn document<'a>(
     session: &'a Session,
     shards: &'a [Shard<'a>],
     sealing: Duration,
+    hold: Option<HoldDocument>,
 ) -> SealDocument<'a> {
     SealDocument {
         device: session.device_document(),
         sealing: Pace::new(bytes(shards), sealing),
         shards,
+        hold,
     }
 }
 
 /// The same for people.
-pub(super) fn text(session: &Session, shards: &[Shard<'_>], sealing: Duration) -> String {
+pub(super) fn text(
+    session: &Session,
+    shards: &[Shard<'_>],
+    sealing: Duration,
+    held: bool,
+) -> String {
     let mut text = String::new();
     session.show_device(&mut text);
     for shard in shards {
@@ -171,7 +182,7 @@ pub(super) fn text(session: &Session, shards: &[Shard<'_>], sealing: Duration) -
         shard.show(&mut text);
     }
     text.push('\n');
-    text.push_str(&conclusion(shards, sealing));
+    text.push_str(&conclusion(shards, sealing, held));
     text
 }
 
@@ -180,7 +191,7 @@ fn bytes(shards: &[Shard<'_>]) -> u64 {
     sizes.fold(0, u64::saturating_add)
 }
 
-fn conclusion(shards: &[Shard<'_>], sealing: Duration) -> String {
+fn conclusion(shards: &[Shard<'_>], sealing: Duration, held: bool) -> String {
     let verifying = shards
         .iter()
         .map(|shard| shard.verification.pace.duration());
@@ -189,9 +200,13 @@ fn conclusion(shards: &[Shard<'_>], sealing: Duration) -> String {
         1 => "1 shard".to_owned(),
         count => format!("{count} shards"),
     };
+    let end = if held {
+        "The shards are held now."
+    } else {
+        "The memory is wiped and given back now."
+    };
     format!(
-        "{GOOD}Sealed and verified:{GOOD:#} {count}, {}, in {} and {}.\n\
-         The memory is wiped and given back now.\n",
+        "{GOOD}Sealed and verified:{GOOD:#} {count}, {}, in {} and {}.\n{end}\n",
         Bytes(bytes(shards)),
         time(sealing),
         time(verifying)

@@ -12,6 +12,7 @@
     reason = "tests compute on known values, and fail by panicking"
 )]
 
+mod audit;
 mod bench;
 mod check;
 mod choice;

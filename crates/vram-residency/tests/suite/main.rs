@@ -7,6 +7,7 @@
 )]
 
 mod age;
+mod audit;
 mod crew;
 #[cfg(feature = "cust")]
 mod cust;
@@ -18,6 +19,8 @@ mod failures;
 mod files;
 mod folders;
 mod hashing;
+#[cfg(unix)]
+mod killed;
 mod policy;
 mod recheck;
 mod residency;
