@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 use vram_alloc::FrozenRegion;
 use vram_policy::Report;
-use vram_seal::{Salt, SealRecord, SealedRecord, ShardId, VerityMeasurement};
+use vram_seal::{Salt, SealRecord, SealedRecord, VerityMeasurement};
 
 use crate::event::{Event, Operation};
 use crate::manager::Manager;
@@ -69,7 +69,8 @@ impl Manager {
     /// # Errors
     ///
     /// [`Error::SealBroken`], [`Error::Tampered`], [`Error::Policy`] and a lost device stop the
-    /// manager; [`Error::Expired`], [`Error::Foreign`] and [`Error::Stopped`] refuse.
+    /// manager, as does [`Error::FromTheFuture`]; [`Error::Expired`], [`Error::ClockSetBack`],
+    /// [`Error::Foreign`] and [`Error::Stopped`] refuse.
     pub fn verify<'shard>(&self, shard: &'shard SealedShard) -> Result<Verified<'shard>> {
         self.verify_record(shard, shard.sealed_record())
     }
@@ -318,27 +319,28 @@ impl Manager {
         })
     }
 
+    /// Refuses a record from the future, and one over the maximum age. The time itself is refused where
+    /// the clock was set back.
     fn require_fresh(&self, record: &SealRecord) -> Result<()> {
-        let Some(limit) = self.settings().max_age else {
-            return Ok(());
-        };
         let sealed = Duration::from_nanos(record.sealed_at_unix_nanos);
         let now = self.now()?;
-        let shard: &ShardId = &record.shard_id;
-        match now.checked_sub(sealed) {
-            None => {
-                let ahead = sealed.saturating_sub(now);
-                Err(Error::FromTheFuture {
-                    shard: shard.clone(),
-                    ahead,
-                })
+        let shard = || record.shard_id.clone();
+        let (ahead, tolerated) = (sealed.saturating_sub(now), self.settings().time.skew());
+        if ahead > tolerated {
+            let shard = shard();
+            return Err(Error::FromTheFuture {
+                shard,
+                ahead,
+                tolerated,
+            });
+        }
+        let age = now.saturating_sub(sealed);
+        match self.settings().max_age {
+            Some(limit) if age > limit => {
+                let shard = shard();
+                Err(Error::Expired { shard, age, limit })
             }
-            Some(age) if age > limit => Err(Error::Expired {
-                shard: shard.clone(),
-                age,
-                limit,
-            }),
-            Some(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 }
