@@ -96,6 +96,7 @@ mod external;
 mod facts;
 mod folder;
 mod hashing;
+mod judging;
 mod manager;
 mod measurer;
 pub mod model;
