@@ -7,18 +7,15 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 use vram_alloc::FrozenRegion;
 use vram_policy::Report;
-use vram_seal::Salt;
+use vram_seal::{Salt, VerityMeasurement};
 
 use crate::manager::Manager;
 use crate::measurer::Hashes;
 use crate::shard::SealedShard;
 use crate::verification::VerificationReport;
-use crate::Result;
+use crate::{Error, Result};
 
-/// Records that one thread checks at least.
-const WORTH_A_THREAD: usize = 64;
-
-/// How many answers wait for one another, so that whoever they are for is woken once for all of them: waking a
+/// How many shards are worth another thread's while, and how many answers wait for one another, so that whoever they are for is woken once for all of them: waking a
 /// thread takes longer than a shard's part of anything here.
 const BATCH: usize = 64;
 
@@ -84,40 +81,125 @@ impl Manager {
         })
     }
 
-    /// Concludes on each shard in turn, once the driver and the device have answered for it.
-    fn judge_as_found(
+    /// Concludes on each shard, once the driver and the device have answered for it.
+    fn judge_as_found<'a>(
         &self,
-        shards: &[&SealedShard],
-        places: Vec<Result<&FrozenRegion>>,
+        shards: &[&'a SealedShard],
+        places: Vec<Result<&'a FrozenRegion>>,
         started: Instant,
         admitted: Receiver<Vec<Result<Arc<Report>>>>,
         measured: Receiver<Vec<Measured>>,
     ) -> Vec<Result<VerificationReport>> {
         let check = |shard: &&SealedShard| self.require_authentic(shard, shard.sealed_record());
-        let checking = shards.par_iter().with_min_len(WORTH_A_THREAD);
+        let checking = shards.par_iter().with_min_len(BATCH);
         let authentic: Vec<_> = checking.map(check).collect();
 
         let mut admitted = admitted.into_iter().flatten();
         let mut measured = Arrivals::of(measured, places.iter().flatten().count());
         let mut numbers = 0..;
-        let judge = |((shard, place), authentic): ((&&SealedShard, Result<_>), Result<()>)| {
-            // The next answer of each kind is the next region's, whatever becomes of the shard.
-            let region: Result<&FrozenRegion> = place;
-            let answers = region.as_ref().ok().and_then(|_| {
-                let policy = admitted.next()?;
-                Some((policy, measured.take(numbers.next()?)?))
+        let (concluded, conclusions) = mpsc::channel();
+        let mut verdicts: Vec<Option<Result<VerificationReport>>> = Vec::new();
+        rayon::in_place_scope(|scope| {
+            let mut ready = Vec::with_capacity(BATCH);
+            let conclude = |ready: Vec<Answered<'a>>| {
+                let concluded = concluded.clone();
+                // Waits for nothing, as whatever runs on a pool's thread had better.
+                scope.spawn(move |_| {
+                    let compare = |answered: Answered<'a>| self.compare_answered(answered, started);
+                    let compared: Vec<_> = ready.into_iter().map(compare).collect();
+                    // Nobody listens any more only where everything is being left.
+                    drop(concluded.send(compared));
+                });
+            };
+            for ((shard, place), authentic) in shards.iter().zip(places).zip(authentic) {
+                // The next answer of each kind is the next region's, whatever becomes of the shard.
+                let region: Result<&FrozenRegion> = place;
+                let answers = region.as_ref().ok().and_then(|_| {
+                    let policy = admitted.next()?;
+                    Some((policy, measured.take(numbers.next()?)?))
+                });
+                let answered = || {
+                    authentic?;
+                    let region = region?;
+                    let (policy, found) = answers.ok_or_else(|| self.stopped_error())?;
+                    Ok((region, policy?, found))
+                };
+                match answered() {
+                    Err(error) => verdicts.push(Some(Err(error))),
+                    Ok((region, policy, found)) => {
+                        ready.push(Answered {
+                            place: verdicts.len(),
+                            shard,
+                            region,
+                            policy,
+                            found,
+                        });
+                        verdicts.push(None);
+                        if ready.len() >= BATCH {
+                            conclude(std::mem::replace(&mut ready, Vec::with_capacity(BATCH)));
+                        }
+                    }
+                }
+            }
+            conclude(ready);
+        });
+        drop(concluded);
+        for (place, compared) in conclusions.into_iter().flatten() {
+            let concluded = compared.map_err(|differs| match differs {
+                Differs::Somewhere(shard, region, measured) => {
+                    self.tampered(shard, region, &measured)
+                }
+                Differs::InKind(error) => error,
             });
-            authentic?;
-            let region = region?;
-            let (policy, found) = answers.ok_or_else(|| self.stopped_error())?;
-            let policy = policy?;
-            let measured = found.hashes.finish()?;
-            let took = [started.elapsed(), found.took];
-            self.conclude(shard, region, &measured, policy, took)
-        };
-        let shards = shards.iter().zip(places).zip(authentic);
-        shards.map(judge).collect()
+            if let Some(verdict) = verdicts.get_mut(place) {
+                *verdict = Some(concluded);
+            }
+        }
+        let verdicts = verdicts.into_iter();
+        verdicts
+            .map(|verdict| verdict.unwrap_or_else(|| Err(self.stopped_error())))
+            .collect()
     }
+
+    /// Compares what was measured of a shard with what was sealed. Where it differs, is left to be found.
+    fn compare_answered<'a>(
+        &self,
+        answered: Answered<'a>,
+        started: Instant,
+    ) -> (usize, Result<VerificationReport, Differs<'a>>) {
+        let Answered {
+            place,
+            shard,
+            region,
+            policy,
+            found,
+        } = answered;
+        let compared = found.hashes.finish().map_err(Differs::InKind);
+        let compared = compared.and_then(|measured| {
+            let took = [started.elapsed(), found.took];
+            let compared = self.compare(shard, measured, policy, took);
+            compared.map_err(|measured| Differs::Somewhere(shard, region, measured))
+        });
+        (place, compared)
+    }
+}
+
+/// A shard of which everything is there that is needed to conclude.
+struct Answered<'a> {
+    /// Its place among the shards.
+    place: usize,
+    shard: &'a SealedShard,
+    region: &'a FrozenRegion,
+    policy: Arc<Report>,
+    found: Measured,
+}
+
+/// Why a shard is not what was sealed.
+enum Differs<'a> {
+    /// It was measured otherwise.
+    Somewhere(&'a SealedShard, &'a FrozenRegion, VerityMeasurement),
+    /// What came from the device is no measurement of it.
+    InKind(Error),
 }
 
 /// What arrives in any order, taken in that of the regions.
