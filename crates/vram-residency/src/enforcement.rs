@@ -98,12 +98,8 @@ impl Manager {
     }
 
     /// The same of many regions, one after the other: the driver answers one thread at a time, and threads
-    /// that queue up for it wait longer than the answers take. Each verdict is given to `found`.
-    pub(crate) fn admit_each(
-        &self,
-        regions: &[&FrozenRegion],
-        mut found: impl FnMut(Result<Arc<Report>>),
-    ) {
+    /// that queue up for it wait longer than the answers take.
+    pub(crate) fn admit_each(&self, regions: &[&FrozenRegion]) -> Vec<Result<Arc<Report>>> {
         // Regions of one size have the same facts, if all is well, and the same facts the same report.
         let mut last: Option<(RegionFacts, Arc<Report>)> = None;
         let mut admit = |region: &&FrozenRegion| {
@@ -117,9 +113,7 @@ impl Manager {
             last = Some((facts, Arc::clone(&report)));
             Ok(report)
         };
-        for region in regions {
-            found(admit(region));
-        }
+        regions.iter().map(&mut admit).collect()
     }
 
     /// Judges what the driver said of memory that somebody else allocated, of so many bytes.

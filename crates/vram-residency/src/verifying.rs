@@ -179,7 +179,7 @@ impl Manager {
         // What the driver says of the region comes first: it may be why it could not be measured.
         let policy = Arc::new(policy.unwrap_or_else(|| self.admit_region(region))?);
         let took = [started.elapsed(), measuring];
-        self.conclude(shard, region, measured?, policy, took)
+        self.conclude(shard, region, &measured?, policy, took)
     }
 
     /// The region of a shard whose record is authentic, its own and fresh.
@@ -229,24 +229,18 @@ impl Manager {
         &self,
         shard: &SealedShard,
         region: &FrozenRegion,
-        measured: VerityMeasurement,
-        policy: Arc<Report>,
-        took: [Duration; 2],
-    ) -> Result<VerificationReport> {
-        let compared = self.compare(shard, measured, policy, took);
-        compared.map_err(|measured| self.tampered(shard, region, &measured))
-    }
-
-    /// The report on a shard that was measured as it was sealed, or the measurement that differs.
-    pub(crate) fn compare(
-        &self,
-        shard: &SealedShard,
-        measured: VerityMeasurement,
+        measured: &VerityMeasurement,
         policy: Arc<Report>,
         [duration, measuring]: [Duration; 2],
-    ) -> Result<VerificationReport, VerityMeasurement> {
+    ) -> Result<VerificationReport> {
         if measured.digest() != shard.verity_digest() {
-            return Err(measured);
+            let mut measurer = self.measurer();
+            let leaves_of = |group| measurer.leaves_of(region, group, &Salt::none());
+            let difference = Difference::locate(shard.locator(), measured.groups(), leaves_of)?;
+            return Err(Error::Tampered {
+                shard: shard.id().clone(),
+                difference,
+            });
         }
         Ok(VerificationReport {
             shard: shard.id().clone(),
@@ -258,24 +252,6 @@ impl Manager {
             residency: self.residency_of_verification(shard.size().0, measuring),
             simulated: shard.is_simulated(),
         })
-    }
-
-    /// Finds where a shard differs from what was sealed, which it does.
-    pub(crate) fn tampered(
-        &self,
-        shard: &SealedShard,
-        region: &FrozenRegion,
-        measured: &VerityMeasurement,
-    ) -> Error {
-        let mut measurer = self.measurer();
-        let leaves_of = |group| measurer.leaves_of(region, group, &Salt::none());
-        match Difference::locate(shard.locator(), measured.groups(), leaves_of) {
-            Ok(difference) => Error::Tampered {
-                shard: shard.id().clone(),
-                difference,
-            },
-            Err(error) => error,
-        }
     }
 
     fn require_fresh(&self, record: &SealRecord) -> Result<()> {
