@@ -108,6 +108,7 @@ mod external;
 mod facts;
 mod folder;
 mod hashing;
+mod judging;
 mod manager;
 mod measurer;
 pub mod metrics;
