@@ -14,6 +14,7 @@ mod doctor;
 mod drill;
 mod exit;
 mod hardening;
+mod hold;
 mod key;
 mod logging;
 mod output;

@@ -6,6 +6,7 @@ mod plan;
 mod report;
 mod sample;
 mod set;
+mod signature;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -14,13 +15,15 @@ use clap::Args;
 use vram_residency::{Manager, SealRequest, SealedShard, VerificationReport};
 use vram_seal::{Digest, ModelRef, ShardId, VerityDigest};
 
-use self::expected::Expected;
+use self::expected::{Expected, SourceOptions};
 use self::hashing::Hashing;
 use self::plan::{Plan, Work};
 use self::set::SetOptions;
+use self::signature::SignatureOptions;
 use crate::cli::Format;
 use crate::device::DeviceOptions;
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
+use crate::hold::{HoldOptions, Holding};
 use crate::output::{Document, Output};
 use crate::progress::Display;
 use crate::quantity::parse_size;
@@ -61,6 +64,10 @@ pub(crate) struct Options {
     /// The same as --expect fsverity:HEX.
     #[arg(long, value_name = "HEX")]
     expect_verity: Option<VerityDigest>,
+    #[command(flatten)]
+    source: SourceOptions,
+    #[command(flatten)]
+    signature: SignatureOptions,
     /// What the host computes of the bytes on their way. The device measures them in any case.
     #[arg(long, value_enum, default_value_t)]
     hashing: Hashing,
@@ -76,6 +83,8 @@ pub(crate) struct Options {
     /// end. By default the key is derived from random bytes, and gone at the end.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    #[command(flatten)]
+    hold: HoldOptions,
     #[command(flatten)]
     trail: TrailOptions,
     #[command(flatten)]
@@ -102,6 +111,7 @@ struct Sealed {
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
     let plan = Plan::new(options)?;
+    let holding = options.hold.prepare()?;
     let display = Display::new();
     let session = Session::open(
         &options.device,
@@ -112,6 +122,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
             if let Some(bytes) = options.budget {
                 builder = builder.budget(bytes);
             }
+            if let Some(holding) = &holding {
+                builder = builder.observer(holding.observer());
+            }
             if let Some(bytes) = options.max_size {
                 builder = builder.max_shard_size(bytes);
             }
@@ -119,9 +132,15 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
         },
     )?;
 
+    if let Some(holding) = &holding {
+        holding.watch(&session.manager, session.trail());
+    }
     let started = Instant::now();
     let (mut sealed, mut sets) = (Vec::new(), Vec::new());
     for work in plan.work {
+        if holding.as_ref().is_some_and(Holding::is_over) {
+            break;
+        }
         let folder = work.folder().map(Path::to_owned);
         let shards = seal(&session.manager, work, options, &display)?;
         if let Some(folder) = folder {
@@ -138,15 +157,29 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
         .map(|(sealed, verified)| report::Shard::new(sealed, verified))
         .collect();
     if options.format.json {
-        let body = report::document(&session, &shards, &sets, sealing);
+        let signed = plan.signed.as_ref();
+        let held = holding.as_ref().map(Holding::document);
+        let body = report::document(&session, &shards, &sets, signed, sealing, held);
         Output::default().json(&Document::new("seal", body))?;
     } else {
-        Output::default().text(&report::text(&session, &shards, &sets, sealing))?;
+        let (signed, held) = (plan.signed.as_ref(), holding.is_some());
+        Output::default().text(&report::text(&session, &shards, &sets, signed, sealing, held))?;
     }
     drop(shards);
+    let exit = holding.map_or(Exit::Good, |holding| {
+        let shards: Vec<_> = sealed.iter().map(|Sealed { shard, .. }| shard).collect();
+        holding.hold(&session.manager, &shards)
+    });
     drop(sealed);
-    session.close()?;
-    Ok(Exit::Good)
+    match (session.close(), exit) {
+        (closed, Exit::Good) => closed.map(|()| exit),
+        (Ok(()), exit) => Ok(exit),
+        // What went wrong before says more.
+        (Err(error), exit) => {
+            exit::told("seal", &error);
+            Ok(exit)
+        }
+    }
 }
 
 fn seal(
@@ -155,7 +188,7 @@ fn seal(
     options: &Options,
     display: &Display,
 ) -> anyhow::Result<Vec<Sealed>> {
-    let (id, path, source) = match work {
+    let (id, path, source, expectation) = match work {
         Work::Folder { folder, .. } => {
             let model = options.model.as_ref();
             let (hashing, progress) = (options.hashing.into(), display.progress());
@@ -168,8 +201,12 @@ fn seal(
                 .map(|(path, shard)| Sealed { path, shard });
             return Ok(sealed.collect());
         }
-        Work::File { id, path } => (id, Some(path.clone()), path),
-        Work::Sample { id, ref file } => (id, None, file.path().to_owned()),
+        Work::File {
+            id,
+            path,
+            expectation,
+        } => (id, Some(path.clone()), path, expectation),
+        Work::Sample { id, ref file } => (id, None, file.path().to_owned(), None),
     };
     let mut request = SealRequest::file(id, source)
         .hashing(options.hashing.into())
@@ -179,6 +216,9 @@ fn seal(
     }
     if let Some(position) = options.set.position() {
         request = request.position(position);
+    }
+    if let Some(expectation) = expectation {
+        request = request.expect(expectation);
     }
     for expected in options.expected() {
         request = expected.demanded_of(request);

@@ -72,6 +72,11 @@ impl Session {
         })
     }
 
+    /// The audit trail that is kept, if one is.
+    pub(crate) const fn trail(&self) -> Option<&Kept> {
+        self.trail.as_ref()
+    }
+
     /// Ends the run in order: the manager first, then the trail that it tells. The shards must be gone.
     pub(crate) fn close(self) -> anyhow::Result<()> {
         let Self { manager, trail, .. } = self;

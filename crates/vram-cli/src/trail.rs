@@ -104,6 +104,11 @@ impl Kept {
         Arc::<TrailObserver>::clone(&self.observer)
     }
 
+    /// The trail, to be asked how it is.
+    pub(crate) fn trail(&self) -> Arc<TrailObserver> {
+        Arc::clone(&self.observer)
+    }
+
     /// What documents say of it.
     pub(crate) fn document(&self) -> TrailDocument {
         TrailDocument {

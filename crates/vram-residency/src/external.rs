@@ -162,7 +162,7 @@ impl Manager {
             expected_from: ExpectedFrom::Caller,
         };
         let locator = Locator::new(measured, prints)?;
-        let sealed = SealedRecord::seal(&self.settings().key, record);
+        let sealed = SealedRecord::seal(&self.settings().key, record)?;
         let steps = SealSteps {
             upload,
             freeze,

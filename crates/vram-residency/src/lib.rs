@@ -94,7 +94,8 @@
 //! # Events
 //!
 //! An [`Observer`] hears of everything that happens to a manager and its shards; [`TracingObserver`] is
-//! always there and writes to the log, and [`TrailObserver`] keeps an audit trail. An observer that must keep
+//! always there and writes to the log, and [`TrailObserver`] keeps an audit trail,
+//! [`MetricsObserver`] counts. An observer that must keep
 //! every event and can't stops the manager. No event, error or log line holds a device address, a key or a
 //! weight.
 #![forbid(unsafe_code)]
@@ -109,14 +110,18 @@ mod drill;
 mod enforcement;
 mod error;
 mod event;
+mod expectation;
 mod external;
 mod facts;
 mod folder;
 mod hashing;
+mod judging;
 mod manager;
 mod measurer;
+pub mod metrics;
 pub mod model;
 mod permit;
+mod pieces;
 mod progress;
 mod recheck;
 mod request;
@@ -139,11 +144,13 @@ pub use builder::{DEFAULT_MAX_SHARD_SIZE, ManagerBuilder};
 pub use clock::{Clock, DEFAULT_CLOCK_SKEW, SystemClock};
 pub use error::{Error, Result};
 pub use event::{Event, Observer, ObserverError, Operation, TracingObserver};
+pub use expectation::{Expectation, ExpectedDigest};
 pub use external::ExternalMeasurement;
 pub use facts::device_facts;
-pub use folder::{ModelFile, ModelFolder, shard_id};
+pub use folder::{FolderDifference, ModelFile, ModelFolder, SignedFolder, shard_id};
 pub use hashing::HostHashing;
 pub use manager::Manager;
+pub use metrics::MetricsObserver;
 pub use permit::{ExecutionPermit, TensorView};
 pub use progress::{Progress, Stage};
 pub use request::SealRequest;
@@ -151,5 +158,6 @@ pub use residency_proof::ResidencyProver;
 pub use room::NoRoom;
 pub use set::set_root;
 pub use shard::{ModelShardHandle, SealSteps, SealedShard};
+pub use staging::StagingUse;
 pub use verification::{Difference, VerificationReport};
 pub use verifying::{SetVerification, Verified};

@@ -16,7 +16,7 @@ use crate::event::{self, Event, Observer};
 use crate::measurer::Measurer;
 use crate::recheck::Rechecks;
 use crate::residency::Residency;
-use crate::staging::StagingPool;
+use crate::staging::{StagingPool, StagingUse};
 use crate::{Error, Result};
 
 /// Seals weights into one device's memory and verifies them there.
@@ -125,6 +125,12 @@ impl Manager {
     /// [`Error::Memory`] if the driver won't say.
     pub fn capacity(&self) -> Result<Capacity> {
         Ok(self.inner.settings.allocator.capacity()?)
+    }
+
+    /// The pinned host memory that seals use at this moment.
+    #[must_use]
+    pub fn staging(&self) -> StagingUse {
+        self.inner.settings.staging.in_use()
     }
 
     /// The ids of the shards that are sealed, or being sealed, in order.
