@@ -21,7 +21,8 @@ pub(crate) struct TrailOptions {
     /// recorded is not done. `vram audit verify` checks it.
     #[arg(long, value_name = "FILE", requires = "signing_key")]
     audit: Option<PathBuf>,
-    /// Sign the trail with this Ed25519 key: PKCS #8 as PEM, as `openssl genpkey -algorithm ed25519` writes it.
+    /// Sign the trail with this private key, Ed25519 or P-256: PKCS #8 as PEM, as `openssl genpkey -algorithm
+    /// ed25519` writes it.
     #[arg(long, value_name = "FILE", requires = "audit")]
     signing_key: Option<PathBuf>,
     /// The trail's name, which says whose it is: 1 to 128 of the characters a-z A-Z 0-9 - _ . : @ /

@@ -23,6 +23,7 @@ mod folders;
 mod hashing;
 #[cfg(unix)]
 mod killed;
+mod metrics;
 mod policy;
 mod recheck;
 mod residency;
