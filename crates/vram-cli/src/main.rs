@@ -3,6 +3,7 @@
 //! One module a command. What a user sees is written in [`output`] and [`exit`] alone.
 #![forbid(unsafe_code)]
 
+mod attest;
 mod audit;
 mod bench;
 mod challenge;

@@ -98,13 +98,6 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
         .map_err(|_| "give a number of bytes, or one with a unit, as 512MiB or 40GiB".to_owned())
 }
 
-/// Reads a time: a number with a unit, or several, as `90s`, `10m` or `1h 30m`.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "give a time with its unit, as 90s, 10m or 1h 30m".to_owned();
-    let time: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
-    Duration::try_from(time).map_err(|_| wrong())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,8 +152,7 @@ mod tests {
     fn times_are_read_with_their_units() {
         assert_eq!(parse_duration("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(parse_duration("1h 30m"), Ok(Duration::from_secs(5400)));
-        assert_eq!(parse_duration("0s"), Ok(Duration::ZERO));
-        for bad in ["", "10", "-1s", "1 parsec", "10m ago"] {
+        for bad in ["", "10", "0s", "-1s", "1 parsec", "10m ago", "367d"] {
             assert!(parse_duration(bad).is_err(), "{bad:?}");
         }
     }

@@ -2,7 +2,6 @@
 
 mod document;
 mod files;
-mod public_key;
 mod report;
 
 use std::ffi::OsString;
@@ -17,6 +16,7 @@ use vram_seal::evidence::{
 };
 
 use self::files::{Named, Shards};
+use crate::audit::key;
 use crate::cli::Format;
 use crate::exit::Exit;
 use crate::output::{Document, Output};
@@ -98,7 +98,7 @@ type Outcome = Result<VerifiedEvidence, RefusedEvidence>;
 pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
     // The evidence's age is its age now, however long files take to hash.
     let now = SystemTime::now();
-    let key = public_key::read(&options.key)?;
+    let key = key::public(&options.key)?;
     let shards = Shards::find(&options.model, &options.shard)?;
     let evidence = files::evidence(&options.evidence)?;
 
