@@ -8,6 +8,7 @@ mod model;
 mod process;
 mod python;
 mod test;
+mod timing;
 mod wheels;
 
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ enum Task {
     Python(python::Options),
     /// Fetches the real model that the end-to-end test seals.
     Model(model::Options),
+    /// Measures whether comparing tags and digests takes a time that says where they differ.
+    Timing(timing::Options),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Task::Gpu(options) => gpu::run(&options),
         Task::Python(options) => python::run(&options),
         Task::Model(options) => model::run(&options),
+        Task::Timing(options) => timing::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

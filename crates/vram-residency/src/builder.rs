@@ -9,9 +9,9 @@ use vram_observe::{ThisMachine, Witness};
 use vram_policy::{CheckId, Enforcement, Policy};
 use vram_seal::{DeviceId, SealKey, Token, WorkerId};
 
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, DEFAULT_CLOCK_SKEW, SystemClock, Timekeeper};
 use crate::enforcement::{Surroundings, Watch};
-use crate::event::{Event, Observer, TracingObserver};
+use crate::event::{self, Event, Observer, TracingObserver};
 use crate::manager::{Manager, Settings};
 use crate::measurer::Measurer;
 use crate::staging::{DEFAULT_BUFFER_LEN, DEFAULT_BUFFERS, StagingPool};
@@ -44,6 +44,7 @@ pub struct ManagerBuilder {
     allocator: AllocatorConfig,
     max_shard_size: u64,
     max_age: Option<Duration>,
+    clock_skew: Duration,
     allow_simulated: bool,
     policy: Option<Policy>,
     witness: Option<Arc<dyn Witness>>,
@@ -75,6 +76,7 @@ impl ManagerBuilder {
             allocator: AllocatorConfig::default(),
             max_shard_size: DEFAULT_MAX_SHARD_SIZE,
             max_age: None,
+            clock_skew: DEFAULT_CLOCK_SKEW,
             allow_simulated: false,
             policy: None,
             witness: None,
@@ -130,9 +132,24 @@ impl ManagerBuilder {
         self
     }
 
-    /// Refuses to verify seals that are older.
+    /// Refuses to verify seals that are older. The limit is exact: the tolerated
+    /// [skew](Self::clock_skew) doesn't stretch it.
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = Some(age);
+        self
+    }
+
+    /// Tolerates clocks that differ by so much. The default is
+    /// [`DEFAULT_CLOCK_SKEW`](crate::DEFAULT_CLOCK_SKEW), 5 seconds.
+    ///
+    /// A seal that is dated further ahead of the clock is refused and stops the manager
+    /// ([`Error::FromTheFuture`]), whether or not there is a [maximum age](Self::max_age). So is anything
+    /// that needs the time refused while the clock is further behind than that of where it has to be: the
+    /// latest time that was read, and what has passed since then by a clock that nobody can set
+    /// ([`Error::ClockSetBack`]). Small steps back add up. A clock that is set forward makes seals older,
+    /// and can't be set back again by more than the skew without the manager refusing.
+    pub fn clock_skew(mut self, tolerated: Duration) -> Self {
+        self.clock_skew = tolerated;
         self
     }
 
@@ -184,7 +201,8 @@ impl ManagerBuilder {
         self
     }
 
-    /// Lets an observer hear of every event, beside the log.
+    /// Lets an observer hear of every event, beside the log. One that can't keep an event stops the manager
+    /// ([`Observer::on_event`]).
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observers.push(observer);
         self
@@ -197,7 +215,8 @@ impl ManagerBuilder {
     /// [`Error::NoKey`]; [`Error::Simulated`] for a simulation that wasn't allowed;
     /// [`Error::Policy`] for a device or a machine that the policy refuses; [`Error::Memory`] if there is no
     /// such device, or it has no room, or it fails the self-test, or for staging of fewer than 2
-    /// buffers or of empty ones, or an interval of re-checks that is zero.
+    /// buffers or of empty ones, or an interval of re-checks that is zero; [`Error::System`] if the clock gives
+    /// no time.
     pub fn build(self, platform: &Platform) -> Result<Manager> {
         let device = platform.open(self.device)?;
         self.build_on(&device)
@@ -209,6 +228,16 @@ impl ManagerBuilder {
     ///
     /// As [`build`](Self::build).
     pub fn build_on(self, device: &Device) -> Result<Manager> {
+        let observers = self.observers.clone();
+        self.build_untold(device).inspect_err(|error| {
+            let reason = error.to_string();
+            if let Err(error) = event::tell(&observers, &Event::ManagerRefused { reason }) {
+                tracing::error!(%error, "an event is lost");
+            }
+        })
+    }
+
+    fn build_untold(self, device: &Device) -> Result<Manager> {
         if self
             .recheck_every
             .is_some_and(|interval| interval.is_zero())
@@ -226,12 +255,18 @@ impl ManagerBuilder {
                 device: properties.name.clone(),
             });
         }
-        let watch = self.watch(simulated);
-        let surroundings = self.admit(&watch, device)?;
         let device_id = DeviceId {
             uuid: properties.uuid,
             simulated,
         };
+        let started = Event::ManagerStarted {
+            device: device_id,
+            device_name: &properties.name,
+            library: env!("CARGO_PKG_VERSION"),
+        };
+        event::tell(&self.observers, &started)?;
+        let watch = self.watch(simulated);
+        let surroundings = self.admit(&watch, device)?;
         let key = match (self.secret, &self.worker) {
             (Some(Secret::Key(key)), _) => key,
             (Some(Secret::Token(token)), Some(worker)) => {
@@ -255,7 +290,7 @@ impl ManagerBuilder {
             max_shard_size: self.max_shard_size,
             max_age: self.max_age,
             staging,
-            clock: self.clock,
+            time: Timekeeper::new(self.clock, self.clock_skew)?,
             observers: self.observers,
         };
         let manager = Manager::new(settings, measurer);
@@ -288,20 +323,18 @@ impl ManagerBuilder {
 
     /// Judges the device and the machine, and tells what is refused or warned of.
     fn admit(&self, watch: &Watch, device: &Device) -> Result<Surroundings> {
-        let tell = |event: &Event<'_>| {
-            self.observers
-                .iter()
-                .for_each(|observer| observer.on_event(event));
-        };
         let surroundings = watch.look(device)?;
         let report = surroundings.together();
         if let Err(refusal) = report.enforce() {
-            tell(&Event::policy_violation(None, &refusal));
+            let violation = Event::policy_violation(None, &refusal);
+            if let Err(error) = event::tell(&self.observers, &violation) {
+                tracing::error!(%error, "an event is lost");
+            }
             return Err(refusal.into());
         }
         let news = watch.news(&report);
         if !news.is_empty() {
-            tell(&Event::policy_warning(None, news));
+            event::tell(&self.observers, &Event::policy_warning(None, news))?;
         }
         Ok(surroundings)
     }
@@ -321,6 +354,7 @@ impl fmt::Debug for ManagerBuilder {
             .field("device", &self.device)
             .field("max_shard_size", &self.max_shard_size)
             .field("max_age", &self.max_age)
+            .field("clock_skew", &self.clock_skew)
             .field("allow_simulated", &self.allow_simulated)
             .field("policy", &self.policy)
             .field("recheck_every", &self.recheck_every)

@@ -287,21 +287,57 @@ pub enum Error {
     },
     /// A seal from the future.
     #[error(
-        "the seal of {shard} is dated {} ahead of the clock: the clock was set back, or the record \
-         is not what it says",
-        seconds(*ahead)
+        "the seal of {shard} is dated {} ahead of the clock, over the tolerated skew of {}: whoever \
+         sealed it has another time, or the record is not what it says. Set the clocks right",
+        seconds(*ahead),
+        seconds(*tolerated)
     )]
     FromTheFuture {
         /// The shard.
         shard: ShardId,
         /// How far ahead.
         ahead: Duration,
+        /// The skew that is tolerated.
+        tolerated: Duration,
+    },
+    /// The clock went backwards while the manager lived.
+    #[error(
+        "the clock was set back: it is {} behind where it has to be by now, over the tolerated skew of \
+         {}. No seal's age can be told; set it right, or start anew",
+        seconds(*behind),
+        seconds(*tolerated)
+    )]
+    ClockSetBack {
+        /// How far it is behind.
+        behind: Duration,
+        /// The skew that is tolerated.
+        tolerated: Duration,
+    },
+    /// A card in confidential computing that gives no report of its own.
+    #[error(
+        "confidential computing is on, but the card's own attestation can't be had: {source}. No evidence was \
+         made; find out what the management library lacks, and ask again"
+    )]
+    CardAttestation {
+        /// What the management library said.
+        source: vram_observe::Error,
     },
     /// The manager has stopped.
     #[error("the manager has stopped ({reason}) and will neither seal nor permit anything more")]
     Stopped {
         /// Why.
         reason: String,
+    },
+    /// An observer that must keep every event could not keep one. The manager has stopped.
+    #[error(
+        "{event} could not be recorded, so the manager has stopped: {source}; see to the place where events \
+         are kept, and start again"
+    )]
+    Unrecorded {
+        /// The event's name.
+        event: &'static str,
+        /// What the observer says.
+        source: crate::ObserverError,
     },
     /// A shard of another manager.
     #[error("{shard} was not sealed by this manager; verify it with the one that did")]
@@ -364,7 +400,10 @@ impl Error {
             | Self::UnsteadyRead { .. }
             | Self::Expired { .. }
             | Self::FromTheFuture { .. }
+            | Self::CardAttestation { .. }
+            | Self::ClockSetBack { .. }
             | Self::Stopped { .. }
+            | Self::Unrecorded { .. }
             | Self::Foreign { .. }
             | Self::NoSuchTensor { .. }
             | Self::System { .. } => false,
@@ -385,7 +424,8 @@ impl Error {
             | Self::WrongRecord { .. }
             | Self::Tampered { .. }
             | Self::FromTheFuture { .. }
-            | Self::Stopped { .. } => true,
+            | Self::Stopped { .. }
+            | Self::Unrecorded { .. } => true,
             Self::Simulated { .. }
             | Self::NoKey
             | Self::Provenance { .. }
@@ -408,6 +448,8 @@ impl Error {
             | Self::Cancelled { .. }
             | Self::UnsteadyRead { .. }
             | Self::Expired { .. }
+            | Self::CardAttestation { .. }
+            | Self::ClockSetBack { .. }
             | Self::Foreign { .. }
             | Self::NoSuchTensor { .. }
             | Self::System { .. } => false,
@@ -431,6 +473,7 @@ impl Error {
                 | Self::NotAsSigned { .. }
                 | Self::NotAsTrusted { .. }
                 | Self::FromTheFuture { .. }
+                | Self::Seal(vram_seal::Error::Set(_))
         )
     }
 

@@ -54,10 +54,7 @@ pub enum JsonRefusal {
 /// # Errors
 /// [`JsonRefusal`] for a document over the limits, with a name twice in one object, with bytes after its end, or not of
 /// the form of `T`.
-pub fn read<'d, T: Deserialize<'d>>(
-    document: &'d [u8],
-    limits: Limits,
-) -> Result<T, JsonRefusal> {
+pub fn read<'d, T: Deserialize<'d>>(document: &'d [u8], limits: Limits) -> Result<T, JsonRefusal> {
     let found = document.len();
     if found > limits.bytes {
         return Err(JsonRefusal::TooLong {

@@ -14,7 +14,7 @@ use super::{Expected, Hashing, Options, sample};
 use crate::exit::Misused;
 
 /// Everything that one run seals, in order.
-pub(super) struct Plan {
+pub(crate) struct Plan {
     pub(super) work: Vec<Work>,
     /// The signature that it is as signed by.
     pub(super) signed: Option<Signed>,
@@ -36,16 +36,29 @@ pub(super) enum Work {
         path: PathBuf,
         expectation: Option<Expectation>,
     },
-    Folder(ModelFolder),
+    Folder {
+        path: PathBuf,
+        folder: ModelFolder,
+    },
     Sample {
         id: ShardId,
         file: NamedTempFile,
     },
 }
 
+impl Work {
+    /// The folder that is sealed as a set, if it is one.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Folder { path, .. } => Some(path),
+            Self::File { .. } | Self::Sample { .. } => None,
+        }
+    }
+}
+
 impl Plan {
     /// Looks at every path, so that a mistake in the last shows before the first is sealed.
-    pub(super) fn new(options: &Options) -> anyhow::Result<Self> {
+    pub(crate) fn new(options: &Options) -> anyhow::Result<Self> {
         require_sense(options)?;
         if let Some(signature) = options.signature.verify()? {
             return Self::signed(options, signature);
@@ -76,7 +89,10 @@ impl Plan {
                 ModelFolder::open_signed(path, &signature.manifest, &signature.path, follow)?;
             checked.extend_from_slice(opened.checked());
             uncovered.extend_from_slice(opened.uncovered());
-            Work::Folder(opened.folder().clone())
+            Work::Folder {
+                path: path.clone(),
+                folder: opened.folder().clone(),
+            }
         } else {
             if signature.manifest.manifest().single().is_none() {
                 return Err(misused(
@@ -108,6 +124,7 @@ fn require_sense(options: &Options) -> anyhow::Result<()> {
     if options.id.is_some() && !single {
         return Err(misused("--id names a single file's shard; give one file"));
     }
+    options.set.require_sense(&options.paths)?;
     let expected = options.expected();
     if !expected.is_empty() && !single {
         return Err(misused("--expect is about a single file; give one file"));
@@ -184,10 +201,12 @@ fn look(path: &Path, options: &Options, source: Option<&Source>) -> anyhow::Resu
     let found = std::fs::metadata(path).with_context(|| path.display().to_string())?;
     if found.is_dir() {
         let folder = ModelFolder::open(path)?;
-        return Ok(Work::Folder(match source {
+        let folder = match source {
             Some(source) => folder.expecting(|file| source.expectation(&file.path))?,
             None => folder,
-        }));
+        };
+        let path = path.to_owned();
+        return Ok(Work::Folder { path, folder });
     }
     let expectation = source.map(|source| source.expectation(path)).transpose()?;
     file(path, options, expectation)

@@ -7,6 +7,9 @@
 )]
 
 mod age;
+mod attestation;
+mod audit;
+mod clock;
 mod crew;
 #[cfg(feature = "cust")]
 mod cust;
@@ -20,12 +23,16 @@ mod failures;
 mod files;
 mod folders;
 mod hashing;
+#[cfg(unix)]
+mod killed;
+mod metrics;
 mod policy;
 mod recheck;
 mod residency;
 mod room;
 mod sealing;
 mod secrecy;
+mod sets;
 mod support;
 mod verifying;
 mod witness;
