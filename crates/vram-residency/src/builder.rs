@@ -11,7 +11,7 @@ use vram_seal::{DeviceId, SealKey, Token, WorkerId};
 
 use crate::clock::{Clock, DEFAULT_CLOCK_SKEW, SystemClock, Timekeeper};
 use crate::enforcement::{Surroundings, Watch};
-use crate::event::{Event, Observer, TracingObserver};
+use crate::event::{self, Event, Observer, TracingObserver};
 use crate::manager::{Manager, Settings};
 use crate::measurer::Measurer;
 use crate::staging::{DEFAULT_BUFFER_LEN, DEFAULT_BUFFERS, StagingPool};
@@ -201,7 +201,8 @@ impl ManagerBuilder {
         self
     }
 
-    /// Lets an observer hear of every event, beside the log.
+    /// Lets an observer hear of every event, beside the log. One that can't keep an event stops the manager
+    /// ([`Observer::on_event`]).
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observers.push(observer);
         self
@@ -227,6 +228,16 @@ impl ManagerBuilder {
     ///
     /// As [`build`](Self::build).
     pub fn build_on(self, device: &Device) -> Result<Manager> {
+        let observers = self.observers.clone();
+        self.build_untold(device).inspect_err(|error| {
+            let reason = error.to_string();
+            if let Err(error) = event::tell(&observers, &Event::ManagerRefused { reason }) {
+                tracing::error!(%error, "an event is lost");
+            }
+        })
+    }
+
+    fn build_untold(self, device: &Device) -> Result<Manager> {
         if self
             .recheck_every
             .is_some_and(|interval| interval.is_zero())
@@ -244,12 +255,18 @@ impl ManagerBuilder {
                 device: properties.name.clone(),
             });
         }
-        let watch = self.watch(simulated);
-        let surroundings = self.admit(&watch, device)?;
         let device_id = DeviceId {
             uuid: properties.uuid,
             simulated,
         };
+        let started = Event::ManagerStarted {
+            device: device_id,
+            device_name: &properties.name,
+            library: env!("CARGO_PKG_VERSION"),
+        };
+        event::tell(&self.observers, &started)?;
+        let watch = self.watch(simulated);
+        let surroundings = self.admit(&watch, device)?;
         let key = match (self.secret, &self.worker) {
             (Some(Secret::Key(key)), _) => key,
             (Some(Secret::Token(token)), Some(worker)) => {
@@ -306,20 +323,18 @@ impl ManagerBuilder {
 
     /// Judges the device and the machine, and tells what is refused or warned of.
     fn admit(&self, watch: &Watch, device: &Device) -> Result<Surroundings> {
-        let tell = |event: &Event<'_>| {
-            self.observers
-                .iter()
-                .for_each(|observer| observer.on_event(event));
-        };
         let surroundings = watch.look(device)?;
         let report = surroundings.together();
         if let Err(refusal) = report.enforce() {
-            tell(&Event::policy_violation(None, &refusal));
+            let violation = Event::policy_violation(None, &refusal);
+            if let Err(error) = event::tell(&self.observers, &violation) {
+                tracing::error!(%error, "an event is lost");
+            }
             return Err(refusal.into());
         }
         let news = watch.news(&report);
         if !news.is_empty() {
-            tell(&Event::policy_warning(None, news));
+            event::tell(&self.observers, &Event::policy_warning(None, news))?;
         }
         Ok(surroundings)
     }

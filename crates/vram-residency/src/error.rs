@@ -313,11 +313,31 @@ pub enum Error {
         /// The skew that is tolerated.
         tolerated: Duration,
     },
+    /// A card in confidential computing that gives no report of its own.
+    #[error(
+        "confidential computing is on, but the card's own attestation can't be had: {source}. No evidence was \
+         made; find out what the management library lacks, and ask again"
+    )]
+    CardAttestation {
+        /// What the management library said.
+        source: vram_observe::Error,
+    },
     /// The manager has stopped.
     #[error("the manager has stopped ({reason}) and will neither seal nor permit anything more")]
     Stopped {
         /// Why.
         reason: String,
+    },
+    /// An observer that must keep every event could not keep one. The manager has stopped.
+    #[error(
+        "{event} could not be recorded, so the manager has stopped: {source}; see to the place where events \
+         are kept, and start again"
+    )]
+    Unrecorded {
+        /// The event's name.
+        event: &'static str,
+        /// What the observer says.
+        source: crate::ObserverError,
     },
     /// A shard of another manager.
     #[error("{shard} was not sealed by this manager; verify it with the one that did")]
@@ -380,8 +400,10 @@ impl Error {
             | Self::UnsteadyRead { .. }
             | Self::Expired { .. }
             | Self::FromTheFuture { .. }
+            | Self::CardAttestation { .. }
             | Self::ClockSetBack { .. }
             | Self::Stopped { .. }
+            | Self::Unrecorded { .. }
             | Self::Foreign { .. }
             | Self::NoSuchTensor { .. }
             | Self::System { .. } => false,
@@ -402,7 +424,8 @@ impl Error {
             | Self::WrongRecord { .. }
             | Self::Tampered { .. }
             | Self::FromTheFuture { .. }
-            | Self::Stopped { .. } => true,
+            | Self::Stopped { .. }
+            | Self::Unrecorded { .. } => true,
             Self::Simulated { .. }
             | Self::NoKey
             | Self::Provenance { .. }
@@ -425,6 +448,7 @@ impl Error {
             | Self::Cancelled { .. }
             | Self::UnsteadyRead { .. }
             | Self::Expired { .. }
+            | Self::CardAttestation { .. }
             | Self::ClockSetBack { .. }
             | Self::Foreign { .. }
             | Self::NoSuchTensor { .. }

@@ -13,7 +13,7 @@ use vram_seal::{
 
 use crate::chunks::Chunks;
 use crate::clock::unix_nanos;
-use crate::event::Event;
+use crate::event::{Event, Operation};
 use crate::manager::Manager;
 use crate::progress::Progress;
 use crate::request::SealRequest;
@@ -51,14 +51,12 @@ impl Manager {
     ) -> Result<SealedShard> {
         let id = request.id.clone();
         self.seal_untold(request, together).inspect_err(|error| {
-            if let Error::Policy(refusal) = error {
-                self.tell(&Event::policy_violation(Some(&id), refusal));
-            }
-            self.tell(&Event::Refused {
+            let refused = Event::Refused {
+                operation: Operation::Seal,
                 shard: &id,
                 reason: error.to_string(),
-            });
-            self.stop_if_fatal(error);
+            };
+            self.tell_failure(error, Some(&id), Some(&refused));
         })
     }
 
@@ -95,7 +93,7 @@ impl Manager {
 
         let taken = self.settings().allocator.allocate(size);
         let mut region = taken.map_err(|error| self.explain(error))?;
-        let allocated = Allocated::tell(self, &id, Bytes(region.mapped()));
+        let allocated = Allocated::tell(self, &id, Bytes(region.mapped()))?;
         // Before a byte goes there: what the policy refuses may be memory that others see.
         self.admit_open(&region)?;
         let staging = &self.settings().staging;
@@ -137,7 +135,7 @@ impl Manager {
             expected_from,
         };
         let locator = Locator::new(measured, prints)?;
-        let sealed = SealedRecord::seal(&self.settings().key, record);
+        let sealed = SealedRecord::seal(&self.settings().key, record)?;
         let steps = SealSteps {
             upload,
             freeze,
@@ -148,18 +146,20 @@ impl Manager {
         let shard = SealedShard::new(manager, region, sealed, locator, header, hashing, steps);
         claim.pass_on();
         allocated.pass_on();
-        self.announce(&shard, &policy);
+        self.announce(&shard, &policy)?;
         Ok(shard)
     }
 
-    /// Lets everybody know of a new shard, and sees to what its verifications will need.
-    pub(crate) fn announce(&self, shard: &SealedShard, policy: &Report) {
+    /// Lets everybody know of a new shard, and sees to what its verifications will need. A shard that can't
+    /// be recorded is none.
+    pub(crate) fn announce(&self, shard: &SealedShard, policy: &Report) -> Result<()> {
         self.tell(&Event::Sealed {
             record: &shard.sealed_record().record,
             duration: shard.steps().total,
-        });
-        self.tell_warnings(shard, policy);
+        })?;
+        self.tell_warnings(shard, policy)?;
         self.prepare_residency(shard.size().0);
+        Ok(())
     }
 
     /// Measures what lies on the device, and requires that it is what the host sent; or, where that
@@ -297,17 +297,17 @@ pub(crate) struct Allocated<'a> {
 }
 
 impl<'a> Allocated<'a> {
-    pub(crate) fn tell(manager: &'a Manager, shard: &'a ShardId, bytes: Bytes) -> Self {
+    pub(crate) fn tell(manager: &'a Manager, shard: &'a ShardId, bytes: Bytes) -> Result<Self> {
         manager.tell(&Event::Allocated {
             shard,
             device: manager.device_id(),
             bytes,
-        });
-        Self {
+        })?;
+        Ok(Self {
             manager,
             shard: Some(shard),
             bytes,
-        }
+        })
     }
 
     /// The memory is a sealed shard's now, which tells of its end itself.
@@ -319,7 +319,7 @@ impl<'a> Allocated<'a> {
 impl Drop for Allocated<'_> {
     fn drop(&mut self) {
         if let Some(shard) = self.shard {
-            self.manager.tell(&Event::Freed {
+            self.manager.tell_anyway(&Event::Freed {
                 shard,
                 bytes: self.bytes,
             });

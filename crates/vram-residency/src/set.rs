@@ -3,7 +3,7 @@
 use vram_seal::SetRoot;
 
 use crate::Result;
-use crate::event::Event;
+use crate::event::{Event, Operation};
 use crate::manager::Manager;
 use crate::shard::SealedShard;
 use crate::verifying::SetVerification;
@@ -45,7 +45,11 @@ impl Manager {
         root.verify(records).inspect_err(|refusal| {
             let reason = refusal.to_string();
             if let Some(shard) = shards.first().map(|shard| shard.id()) {
-                self.tell(&Event::Refused { shard, reason });
+                self.tell_anyway(&Event::Refused {
+                    operation: Operation::Verify,
+                    shard,
+                    reason,
+                });
             }
         })?;
         // Whether the records are what was signed, this finds out.

@@ -217,7 +217,7 @@ impl Drop for SealedShard {
         let bytes = self.mapped();
         drop(self.region.take());
         self.manager.forget(self.id());
-        self.manager.tell(&Event::Freed {
+        self.manager.tell_anyway(&Event::Freed {
             shard: self.id(),
             bytes,
         });

@@ -1,6 +1,7 @@
 //! What this crate refuses, and why.
 
 use std::io;
+use std::time::Duration;
 
 use thiserror::Error as ThisError;
 
@@ -143,6 +144,42 @@ pub enum Error {
         named: SealKeyId,
         /// The key that made the tag.
         found: SealKeyId,
+    },
+    /// A secret can't be held, or is not there any more.
+    #[error(transparent)]
+    Secret(#[from] vram_secret::Error),
+    /// A record names a key that is none of those that are held.
+    #[error(
+        "the seal record names the key {id}, which is not held: give the key that it was sealed with, or seal again"
+    )]
+    KeyUnknown {
+        /// The key that the record names.
+        id: SealKeyId,
+    },
+    /// A record names a key that was replaced, and whose time is over.
+    #[error(
+        "the seal record names the key {id}, which was replaced and accepted until {} only: seal again with the present key",
+        moment(*until)
+    )]
+    KeyExpired {
+        /// The key that the record names.
+        id: SealKeyId,
+        /// Until when it was accepted, since 1970-01-01 00:00:00 UTC.
+        until: Duration,
+    },
+    /// A key is held already, or was.
+    #[error("the key {id} is held already, or was and has been replaced: give a new one")]
+    KeyRepeated {
+        /// The key.
+        id: SealKeyId,
+    },
+    /// More keys are accepted than are held at a time.
+    #[error(
+        "{limit} keys that were replaced are accepted still: wait until one of them is not, or accept fewer"
+    )]
+    TooManyKeys {
+        /// How many are held at most.
+        limit: usize,
     },
     /// More bytes were asked of HKDF than it can give.
     #[error("{requested} bytes were asked of one HKDF-SHA256 expansion, the limit is {limit}")]
@@ -403,6 +440,7 @@ impl Error {
             Self::Read { .. }
             | Self::Randomness
             | Self::SigningKey(KeyRefusal::Randomness | KeyRefusal::Signing) => true,
+            Self::Secret(error) => error.is_retriable(),
             Self::DigestLength { .. }
             | Self::DigestCharacter { .. }
             | Self::TextEmpty { .. }
@@ -417,6 +455,10 @@ impl Error {
             | Self::KeyTooShort { .. }
             | Self::KeyIdText { .. }
             | Self::KeyIdOther { .. }
+            | Self::KeyUnknown { .. }
+            | Self::KeyExpired { .. }
+            | Self::KeyRepeated { .. }
+            | Self::TooManyKeys { .. }
             | Self::DerivedTooLong { .. }
             | Self::SetPosition { .. }
             | Self::Set(_)
@@ -491,6 +533,11 @@ impl Error {
             | Self::TokenTooShort { .. }
             | Self::KeyTooShort { .. }
             | Self::KeyIdText { .. }
+            | Self::Secret(_)
+            | Self::KeyUnknown { .. }
+            | Self::KeyExpired { .. }
+            | Self::KeyRepeated { .. }
+            | Self::TooManyKeys { .. }
             | Self::DerivedTooLong { .. }
             | Self::SetPosition { .. }
             | Self::GroupCount { .. }
@@ -514,6 +561,17 @@ impl Error {
             | Self::TagText { .. } => false,
         }
     }
+}
+
+/// A moment since 1970 in words, as RFC 3339 has it; as a number where it has none.
+fn moment(since_1970: Duration) -> String {
+    let timestamp = jiff::SignedDuration::try_from(since_1970)
+        .ok()
+        .and_then(|since| jiff::Timestamp::from_duration(since).ok());
+    timestamp.map_or_else(
+        || format!("{} s after 1970", since_1970.as_secs()),
+        |timestamp| format!("{timestamp:.0}"),
+    )
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@
 //!     nonce: [9; 16],
 //!     key_id: key.id(),
 //!     expected_from: ExpectedFrom::None,
-//! });
+//! })?;
 //!
 //! // Later: the record is what was sealed, and the bytes are what the record says.
 //! let seal = sealed.verify(&key)?;
@@ -60,7 +60,8 @@
 //! | finish what a device measured, find what changed | [`verity`] |
 //! | make a measurement answer a challenge | [`Salt`] |
 //! | name things | [`ShardId`], [`WorkerId`], [`DeviceId`], [`ModelRef`] |
-//! | hold secrets | [`Token`], [`SealKey`] |
+//! | hold secrets | [`Token`], [`SealKey`], in pages of their own ([`SecretBytes`]) |
+//! | replace a key, and still check what the ones before sealed | [`SealKeys`] |
 //! | sign for those who share no secret, and check it | [`SigningKey`], [`VerifyingKey`], [`dsse`], [`statement`] |
 //! | prove residency to others, and check such a proof | [`evidence`] |
 //! | name a set of shards by one digest, and check that it is whole | [`ShardSet`], [`SetRoot`] |
@@ -83,7 +84,9 @@
 //! | a forged seal | the tag is an HMAC over every field; [`VerifiedSeal`] is made by [`verify`](fn@verify) alone, so code that asks for it can't forget the check |
 //! | two records with one encoding | every field carries its number and length, in one order; the reader takes nothing that the writer would not have written |
 //! | a tag cut short, extended, or never computed | [`SealTag`] holds exactly 32 bytes, not all zero |
-//! | timing of comparisons | digests and tags compare in constant time; ``cargo xtask timing` measures it |
+//! | timing of comparisons | digests and tags compare in constant time; `cargo xtask timing` measures it |
+//! | a key that is used for ever | records name their key; [`SealKeys`] accepts those before until a stated time, and a clock set back brings none of them back |
+//! | a forked child that seals with the zeros that the kernel left of the key | it is told that the secret is gone |
 //! | one key for everything | HKDF separates keys by use, worker and device, and simulated from real |
 //! | keys in logs | secret types print a fixed word, are neither cloned nor serialized; no error holds secret bytes |
 //! | the right tag told to whoever sent a wrong one | what was computed for comparing is a type of its own, which can't leave the crate |
@@ -99,7 +102,8 @@
 //!
 //! # What stays in memory
 //!
-//! [`Token`], [`SealKey`], [`SigningKey`], computed tags and the buffers that gather model bytes are wiped when
+//! [`Token`], [`SealKey`] and [`SigningKey`] lie on pages of their own that are locked where that is permitted and left
+//! out of core dumps and forked children ([`SecretBytes`]). They, computed tags and the buffers that gather model bytes are wiped when
 //! dropped. What `ring` makes of a key while it is used can't be wiped from outside: hash states,
 //! or a signing key's numbers, remain on the stack until later calls overwrite them ([`SealKey`] and [`SigningKey`] say
 //! more). A process that is
@@ -122,6 +126,7 @@ mod model_ref;
 pub mod record;
 mod salt;
 mod seal_key_id;
+mod seal_keys;
 mod set;
 mod signing;
 #[cfg(test)]
@@ -144,9 +149,11 @@ pub use self::{
     record::{Freezing, SealRecord, SetPosition},
     salt::{InitialState, Salt},
     seal_key_id::SealKeyId,
+    seal_keys::SealKeys,
     set::{SetMember, SetRefusal, ShardSet},
     signing::{KeyId, KeyRefusal, SignatureAlgorithm, SigningKey, VerifyingKey},
     statement::{DigestSet, Predicate, Statement, StatementRefusal, Subject},
     tag::{SealTag, SealedRecord, VerifiedSeal, sign, verify},
     verity::VerityMeasurement,
 };
+pub use vram_secret::{Protection, SecretBytes};

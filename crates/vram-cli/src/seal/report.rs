@@ -13,6 +13,7 @@ use vram_seal::{Digest, ExpectedFrom, Freezing, VerityDigest};
 use super::Sealed;
 use super::plan::Signed;
 use super::set::Set;
+use crate::hold::HoldDocument;
 use crate::output::{CAUTION, GOOD, row};
 use crate::quantity::{Pace, time};
 use crate::session::{DeviceDocument, Session};
@@ -56,6 +57,9 @@ pub(super) struct SealDocument<'a> {
     /// From the first file to the last signature; several files of a folder are sealed at a time.
     sealing: Pace,
     shards: &'a [Shard<'a>],
+    /// How the shards are held, if they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold: Option<HoldDocument>,
     /// The folders that were sealed as sets.
     sets: &'a [Set],
     /// The signature that the model was sealed by, if one was asked for.
@@ -254,11 +258,13 @@ pub(super) fn document<'a>(
     sets: &'a [Set],
     signed: Option<&'a Signed>,
     sealing: Duration,
+    hold: Option<HoldDocument>,
 ) -> SealDocument<'a> {
     SealDocument {
         device: session.device_document(),
         sealing: Pace::new(bytes(shards), sealing),
         shards,
+        hold,
         sets,
         model_signature: signed.map(SignatureDocument::new),
     }
@@ -271,6 +277,7 @@ pub(super) fn text(
     sets: &[Set],
     signed: Option<&Signed>,
     sealing: Duration,
+    held: bool,
 ) -> String {
     let mut text = String::new();
     session.show_device(&mut text);
@@ -286,7 +293,7 @@ pub(super) fn text(
         set.show(&mut text);
     }
     text.push('\n');
-    text.push_str(&conclusion(shards, sealing));
+    text.push_str(&conclusion(shards, sealing, held));
     text
 }
 
@@ -295,7 +302,7 @@ fn bytes(shards: &[Shard<'_>]) -> u64 {
     sizes.fold(0, u64::saturating_add)
 }
 
-fn conclusion(shards: &[Shard<'_>], sealing: Duration) -> String {
+fn conclusion(shards: &[Shard<'_>], sealing: Duration, held: bool) -> String {
     let verifying = shards
         .iter()
         .map(|shard| shard.verification.pace.duration());
@@ -304,9 +311,13 @@ fn conclusion(shards: &[Shard<'_>], sealing: Duration) -> String {
         1 => "1 shard".to_owned(),
         count => format!("{count} shards"),
     };
+    let end = if held {
+        "The shards are held now."
+    } else {
+        "The memory is wiped and given back now."
+    };
     format!(
-        "{GOOD}Sealed and verified:{GOOD:#} {count}, {}, in {} and {}.\n\
-         The memory is wiped and given back now.\n",
+        "{GOOD}Sealed and verified:{GOOD:#} {count}, {}, in {} and {}.\n{end}\n",
         Bytes(bytes(shards)),
         time(sealing),
         time(verifying)

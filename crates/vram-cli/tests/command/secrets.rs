@@ -139,7 +139,7 @@ fn the_key_looked_for_is_the_key_in_use() {
         expected_from: vram_seal::ExpectedFrom::None,
     };
 
-    let sealed = vram_seal::SealedRecord::seal(&derived.unwrap(), record);
+    let sealed = vram_seal::SealedRecord::seal(&derived.unwrap(), record).unwrap();
 
     let here = vram_seal::SealKey::from_bytes(&key()).unwrap();
     assert!(sealed.verify(&here).is_ok());

@@ -7,6 +7,8 @@
 )]
 
 mod age;
+mod attestation;
+mod audit;
 mod clock;
 mod crew;
 #[cfg(feature = "cust")]
@@ -14,11 +16,16 @@ mod cust;
 #[cfg(feature = "drill")]
 mod drill;
 mod enforcement;
+#[cfg(unix)]
+mod expectations;
 mod external;
 mod failures;
 mod files;
 mod folders;
 mod hashing;
+#[cfg(unix)]
+mod killed;
+mod metrics;
 mod policy;
 mod recheck;
 mod residency;
