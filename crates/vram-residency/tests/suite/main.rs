@@ -21,6 +21,7 @@ mod files;
 mod folders;
 mod hashing;
 #[cfg(unix)]
+mod keys;
 mod killed;
 mod policy;
 mod recheck;
