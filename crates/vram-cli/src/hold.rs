@@ -196,3 +196,66 @@ fn verify(manager: &Manager, shards: &[&SealedShard]) -> anyhow::Result<()> {
     drop(verified.into_permits()?);
     Ok(())
 }
+
+#[cfg(all(test, target_os = "linux", target_pointer_width = "64"))]
+mod tests {
+    use vram_residency::{ManagerBuilder, SealRequest};
+    use vram_seal::SealKey;
+
+    use super::*;
+
+    fn manager() -> (vram_sim::Machine, Manager) {
+        let model = vram_sim::DeviceModel::small(64 << 20);
+        let machine = vram_sim::Machine::builder().device(model).build().unwrap();
+        let platform = vram_alloc::Platform::with_driver(machine.driver()).unwrap();
+        let builder = ManagerBuilder::new()
+            .key(SealKey::from_bytes(&[7; 32]).unwrap())
+            .allow_simulated();
+        (machine, builder.build(&platform).unwrap())
+    }
+
+    fn holding() -> Holding {
+        let options = HoldOptions {
+            hold: true,
+            verify_every: Duration::from_millis(1),
+            metrics: None,
+            metrics_public: false,
+        };
+        options.prepare().unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_bit_that_flips_while_it_is_held_ends_it_as_an_integrity_failure() {
+        let (_machine, manager) = manager();
+        let request = SealRequest::bytes("one".parse().unwrap(), &[1; 5000]);
+        let mut shard = manager.seal(request).unwrap();
+        manager.verify(&shard).map(drop).unwrap();
+        let holding = holding();
+        let health = Arc::clone(&holding.health);
+        holding.watch(&manager, None);
+        manager.damage(&mut shard, 4097, 3).unwrap();
+
+        let exit = holding.hold(&manager, &[&shard]);
+
+        assert_eq!(exit, Exit::Integrity);
+        assert!(!health.readiness(Instant::now()).ok);
+        assert!(!health.liveness().ok);
+    }
+
+    #[test]
+    fn a_manager_that_was_stopped_is_held_no_longer_and_was_not_ready_at_once() {
+        let (_machine, manager) = manager();
+        let holding = holding();
+        let health = Arc::clone(&holding.health);
+        holding.watch(&manager, None);
+        health.verified(Instant::now());
+        assert!(health.readiness(Instant::now()).ok);
+
+        manager.stop("an operator said so");
+
+        let ready = health.readiness(Instant::now());
+        assert!(ready.reason.contains("an operator said so"), "{ready:?}");
+        assert!(!ready.ok);
+        assert_eq!(holding.hold(&manager, &[]), Exit::Error);
+    }
+}

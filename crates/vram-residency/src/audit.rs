@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde::Serialize;
-use vram_audit::{Head, PublicKey, Trail, TrailId, Urgency};
+use vram_audit::{Head, Trail, TrailId, Urgency};
+use vram_seal::VerifyingKey;
 
 use crate::event::{Event, Observer, ObserverError};
 
@@ -20,13 +21,15 @@ pub const EVENT_SCHEMA: u32 = 1;
 ///
 /// ```
 /// use std::sync::Arc;
-/// use vram_audit::{Options, SigningKey, Trail};
+/// use vram_audit::{Options, Trail};
 /// use vram_residency::{Manager, TrailObserver};
+/// use vram_seal::{SignatureAlgorithm, SigningKey};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("audit.jsonl");
-/// let trail = Trail::open(&path, SigningKey::generate()?, Options::new("worker-0")?)?;
+/// let key = SigningKey::generate(SignatureAlgorithm::Ed25519)?;
+/// let trail = Trail::open(&path, key, Options::new("worker-0")?)?;
 /// let audit = Arc::new(TrailObserver::new(trail));
 /// let builder = Manager::builder().observer(audit.clone());
 /// # let _ = builder;
@@ -38,7 +41,7 @@ pub const EVENT_SCHEMA: u32 = 1;
 /// ```
 pub struct TrailObserver {
     id: TrailId,
-    key: PublicKey,
+    key: VerifyingKey,
     /// None once it is closed.
     trail: RwLock<Option<Trail>>,
     seals_in_background: bool,
@@ -55,10 +58,10 @@ struct Recorded<'a> {
 impl TrailObserver {
     /// Records in this trail.
     #[must_use]
-    pub const fn new(trail: Trail) -> Self {
+    pub fn new(trail: Trail) -> Self {
         Self {
             id: trail.id(),
-            key: trail.public_key(),
+            key: trail.public_key().clone(),
             trail: RwLock::new(Some(trail)),
             seals_in_background: false,
         }
@@ -81,8 +84,8 @@ impl TrailObserver {
 
     /// What the trail is checked with.
     #[must_use]
-    pub const fn public_key(&self) -> PublicKey {
-        self.key
+    pub const fn verifying_key(&self) -> &VerifyingKey {
+        &self.key
     }
 
     /// Whether it still records.

@@ -348,6 +348,15 @@ pub enum Error {
         /// The skew that is tolerated.
         tolerated: Duration,
     },
+    /// A card in confidential computing that gives no report of its own.
+    #[error(
+        "confidential computing is on, but the card's own attestation can't be had: {source}. No evidence was \
+         made; find out what the management library lacks, and ask again"
+    )]
+    CardAttestation {
+        /// What the management library said.
+        source: vram_observe::Error,
+    },
     /// The manager has stopped.
     #[error("the manager has stopped ({reason}) and will neither seal nor permit anything more")]
     Stopped {
@@ -429,6 +438,7 @@ impl Error {
             | Self::UnsteadyRead { .. }
             | Self::Expired { .. }
             | Self::FromTheFuture { .. }
+            | Self::CardAttestation { .. }
             | Self::ClockSetBack { .. }
             | Self::Stopped { .. }
             | Self::Unrecorded { .. }
@@ -479,6 +489,7 @@ impl Error {
             | Self::Cancelled { .. }
             | Self::UnsteadyRead { .. }
             | Self::Expired { .. }
+            | Self::CardAttestation { .. }
             | Self::ClockSetBack { .. }
             | Self::Foreign { .. }
             | Self::NoSuchTensor { .. }

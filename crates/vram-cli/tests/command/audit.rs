@@ -78,7 +78,7 @@ impl Desk {
 }
 
 /// A key pair in files, the private one closed to others.
-fn keys(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
+pub(crate) fn keys(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
     let key = SigningKey::generate(SignatureAlgorithm::Ed25519).unwrap();
     let private = key.expose_pkcs8_pem().unwrap();
     let public = key.verifying_key().to_spki_pem().unwrap();

@@ -22,8 +22,12 @@ mod doctor;
 mod drill;
 mod fleet;
 mod help;
+#[cfg(unix)]
+mod hold;
 mod json;
 mod model;
+#[cfg(unix)]
+mod operations;
 mod refusals;
 mod run;
 mod seal;

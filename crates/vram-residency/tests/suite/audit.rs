@@ -6,17 +6,20 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use vram_audit::{
-    Ending, Options, Record, Records, SigningKey, Source, Store, Trail, Verifier, files_of,
-};
+use vram_audit::{Ending, Options, Record, Records, Source, Store, Trail, Verifier, files_of};
 use vram_residency::{
     EVENT_SCHEMA, Error, Event, Manager, Observer, ObserverError, SealRequest, TrailObserver,
 };
+use vram_seal::SigningKey;
 
 use crate::support::*;
 
+/// The Ed25519 key of a fixed seed, in PKCS #8 as RFC 8410 lays it down.
 pub(crate) fn key() -> SigningKey {
-    SigningKey::from_seed(&[7; 32]).unwrap()
+    const PREFIX: [u8; 16] = [
+        0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20,
+    ];
+    SigningKey::from_pkcs8_der(&[&PREFIX[..], &[7; 32]].concat()).unwrap()
 }
 
 fn trail_at(path: &Path) -> Arc<TrailObserver> {
@@ -29,7 +32,7 @@ fn trail_at(path: &Path) -> Arc<TrailObserver> {
 /// The records of a trail that is intact.
 pub(crate) fn records(path: &Path) -> (Vec<Record>, Ending) {
     let files = files_of(path).unwrap();
-    let verdict = Verifier::new([key().public()])
+    let verdict = Verifier::new([key().verifying_key().clone()])
         .verify_files(&files)
         .unwrap();
     assert!(verdict.is_intact(), "{verdict:?}");

@@ -7,6 +7,7 @@
 )]
 
 mod age;
+mod attestation;
 mod audit;
 mod clock;
 mod crew;
@@ -23,6 +24,7 @@ mod hashing;
 #[cfg(unix)]
 mod keys;
 mod killed;
+mod metrics;
 mod policy;
 mod recheck;
 mod residency;
