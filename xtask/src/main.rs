@@ -7,6 +7,7 @@ mod link_stub;
 mod model;
 mod process;
 mod test;
+mod timing;
 mod wheels;
 
 use std::process::ExitCode;
@@ -34,6 +35,8 @@ enum Task {
     Gpu(gpu::Options),
     /// Fetches the real model that the end-to-end test seals.
     Model(model::Options),
+    /// Measures whether comparing tags and digests takes a time that says where they differ.
+    Timing(timing::Options),
 }
 
 fn main() -> ExitCode {
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Task::LinkStub(options) => link_stub::run(&options),
         Task::Gpu(options) => gpu::run(&options),
         Task::Model(options) => model::run(&options),
+        Task::Timing(options) => timing::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,17 +5,21 @@ mod hashing;
 mod plan;
 mod report;
 mod sample;
+mod set;
+mod signature;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
 use vram_residency::{Manager, SealRequest, SealedShard, VerificationReport};
 use vram_seal::{Digest, ModelRef, ShardId, VerityDigest};
 
-use self::expected::Expected;
+use self::expected::{Expected, SourceOptions};
 use self::hashing::Hashing;
 use self::plan::{Plan, Work};
+use self::set::SetOptions;
+use self::signature::SignatureOptions;
 use crate::cli::Format;
 use crate::device::DeviceOptions;
 use crate::exit::{self, Exit};
@@ -60,9 +64,15 @@ pub(crate) struct Options {
     /// The same as --expect fsverity:HEX.
     #[arg(long, value_name = "HEX")]
     expect_verity: Option<VerityDigest>,
+    #[command(flatten)]
+    source: SourceOptions,
+    #[command(flatten)]
+    signature: SignatureOptions,
     /// What the host computes of the bytes on their way. The device measures them in any case.
     #[arg(long, value_enum, default_value_t)]
     hashing: Hashing,
+    #[command(flatten)]
+    set: SetOptions,
     /// Use at most so much device memory, 16 MiB for measuring included; as 40GiB.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     budget: Option<u64>,
@@ -126,12 +136,17 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
         holding.watch(&session.manager, session.trail());
     }
     let started = Instant::now();
-    let mut sealed = Vec::new();
+    let (mut sealed, mut sets) = (Vec::new(), Vec::new());
     for work in plan.work {
         if holding.as_ref().is_some_and(Holding::is_over) {
             break;
         }
-        sealed.extend(seal(&session.manager, work, options, &display)?);
+        let folder = work.folder().map(Path::to_owned);
+        let shards = seal(&session.manager, work, options, &display)?;
+        if let Some(folder) = folder {
+            sets.push(options.set.sealed(&folder, &shards)?);
+        }
+        sealed.extend(shards);
     }
     let sealing = started.elapsed();
     let verified = verify(&session.manager, &sealed, &display)?;
@@ -142,11 +157,13 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
         .map(|(sealed, verified)| report::Shard::new(sealed, verified))
         .collect();
     if options.format.json {
+        let signed = plan.signed.as_ref();
         let held = holding.as_ref().map(Holding::document);
-        let body = report::document(&session, &shards, sealing, held);
+        let body = report::document(&session, &shards, &sets, signed, sealing, held);
         Output::default().json(&Document::new("seal", body))?;
     } else {
-        Output::default().text(&report::text(&session, &shards, sealing, holding.is_some()))?;
+        let (signed, held) = (plan.signed.as_ref(), holding.is_some());
+        Output::default().text(&report::text(&session, &shards, &sets, signed, sealing, held))?;
     }
     drop(shards);
     let exit = holding.map_or(Exit::Good, |holding| {
@@ -171,8 +188,8 @@ fn seal(
     options: &Options,
     display: &Display,
 ) -> anyhow::Result<Vec<Sealed>> {
-    let (id, path, source) = match work {
-        Work::Folder(folder) => {
+    let (id, path, source, expectation) = match work {
+        Work::Folder { folder, .. } => {
             let model = options.model.as_ref();
             let (hashing, progress) = (options.hashing.into(), display.progress());
             display.counting_together(folder.files().len());
@@ -184,14 +201,24 @@ fn seal(
                 .map(|(path, shard)| Sealed { path, shard });
             return Ok(sealed.collect());
         }
-        Work::File { id, path } => (id, Some(path.clone()), path),
-        Work::Sample { id, ref file } => (id, None, file.path().to_owned()),
+        Work::File {
+            id,
+            path,
+            expectation,
+        } => (id, Some(path.clone()), path, expectation),
+        Work::Sample { id, ref file } => (id, None, file.path().to_owned(), None),
     };
     let mut request = SealRequest::file(id, source)
         .hashing(options.hashing.into())
         .progress(display.progress());
     if let Some(model) = &options.model {
         request = request.model(model.clone());
+    }
+    if let Some(position) = options.set.position() {
+        request = request.position(position);
+    }
+    if let Some(expectation) = expectation {
+        request = request.expect(expectation);
     }
     for expected in options.expected() {
         request = expected.demanded_of(request);

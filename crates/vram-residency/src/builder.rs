@@ -9,7 +9,7 @@ use vram_observe::{ThisMachine, Witness};
 use vram_policy::{CheckId, Enforcement, Policy};
 use vram_seal::{DeviceId, SealKey, Token, WorkerId};
 
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, DEFAULT_CLOCK_SKEW, SystemClock, Timekeeper};
 use crate::enforcement::{Surroundings, Watch};
 use crate::event::{self, Event, Observer, TracingObserver};
 use crate::manager::{Manager, Settings};
@@ -44,6 +44,7 @@ pub struct ManagerBuilder {
     allocator: AllocatorConfig,
     max_shard_size: u64,
     max_age: Option<Duration>,
+    clock_skew: Duration,
     allow_simulated: bool,
     policy: Option<Policy>,
     witness: Option<Arc<dyn Witness>>,
@@ -75,6 +76,7 @@ impl ManagerBuilder {
             allocator: AllocatorConfig::default(),
             max_shard_size: DEFAULT_MAX_SHARD_SIZE,
             max_age: None,
+            clock_skew: DEFAULT_CLOCK_SKEW,
             allow_simulated: false,
             policy: None,
             witness: None,
@@ -130,9 +132,24 @@ impl ManagerBuilder {
         self
     }
 
-    /// Refuses to verify seals that are older.
+    /// Refuses to verify seals that are older. The limit is exact: the tolerated
+    /// [skew](Self::clock_skew) doesn't stretch it.
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = Some(age);
+        self
+    }
+
+    /// Tolerates clocks that differ by so much. The default is
+    /// [`DEFAULT_CLOCK_SKEW`](crate::DEFAULT_CLOCK_SKEW), 5 seconds.
+    ///
+    /// A seal that is dated further ahead of the clock is refused and stops the manager
+    /// ([`Error::FromTheFuture`]), whether or not there is a [maximum age](Self::max_age). So is anything
+    /// that needs the time refused while the clock is further behind than that of where it has to be: the
+    /// latest time that was read, and what has passed since then by a clock that nobody can set
+    /// ([`Error::ClockSetBack`]). Small steps back add up. A clock that is set forward makes seals older,
+    /// and can't be set back again by more than the skew without the manager refusing.
+    pub fn clock_skew(mut self, tolerated: Duration) -> Self {
+        self.clock_skew = tolerated;
         self
     }
 
@@ -198,7 +215,8 @@ impl ManagerBuilder {
     /// [`Error::NoKey`]; [`Error::Simulated`] for a simulation that wasn't allowed;
     /// [`Error::Policy`] for a device or a machine that the policy refuses; [`Error::Memory`] if there is no
     /// such device, or it has no room, or it fails the self-test, or for staging of fewer than 2
-    /// buffers or of empty ones, or an interval of re-checks that is zero.
+    /// buffers or of empty ones, or an interval of re-checks that is zero; [`Error::System`] if the clock gives
+    /// no time.
     pub fn build(self, platform: &Platform) -> Result<Manager> {
         let device = platform.open(self.device)?;
         self.build_on(&device)
@@ -272,7 +290,7 @@ impl ManagerBuilder {
             max_shard_size: self.max_shard_size,
             max_age: self.max_age,
             staging,
-            clock: self.clock,
+            time: Timekeeper::new(self.clock, self.clock_skew)?,
             observers: self.observers,
         };
         let manager = Manager::new(settings, measurer);
@@ -336,6 +354,7 @@ impl fmt::Debug for ManagerBuilder {
             .field("device", &self.device)
             .field("max_shard_size", &self.max_shard_size)
             .field("max_age", &self.max_age)
+            .field("clock_skew", &self.clock_skew)
             .field("allow_simulated", &self.allow_simulated)
             .field("policy", &self.policy)
             .field("recheck_every", &self.recheck_every)

@@ -7,6 +7,7 @@ use vram_alloc::Bytes;
 use vram_policy::Refusal;
 use vram_seal::{ShardId, VerityDigest};
 
+use crate::folder::FolderDifference;
 use crate::hashing::HostHashing;
 use crate::model::ModelError;
 use crate::room::NoRoom;
@@ -144,6 +145,48 @@ pub enum Error {
         /// What the caller expected.
         expected: String,
     },
+    /// The bytes are more or fewer than those that were expected.
+    #[error(
+        "{shard} is not what was expected: it has {found}, expected {expected}. Nothing was sealed; get the right file"
+    )]
+    UnexpectedSize {
+        /// The shard.
+        shard: ShardId,
+        /// How many it has.
+        found: Bytes,
+        /// How many were expected.
+        expected: Bytes,
+    },
+    /// A signature, a manifest, a checksum file or a cache's name.
+    #[error("{}: {source}", path.display())]
+    Provenance {
+        /// The file that it is about.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: vram_provenance::Error,
+    },
+    /// A folder is not the model that was signed.
+    #[error(
+        "{} is not the model that was signed: {}. Nothing was sealed; get the whole model as it was published",
+        path.display(),
+        listed(differences, *more)
+    )]
+    NotAsSigned {
+        /// The folder.
+        path: PathBuf,
+        /// How they differ.
+        differences: Vec<FolderDifference>,
+        /// How many differences there are beside those.
+        more: usize,
+    },
+    /// A file that nothing is expected of, where something has to be.
+    #[error("{} has no expected digest: {why}", path.display())]
+    NothingExpected {
+        /// The file.
+        path: PathBuf,
+        /// Why not, and what to do.
+        why: &'static str,
+    },
     /// The device measures something other than the digest that was trusted.
     #[error(
         "{shard} is not what was trusted: the device measures verity digest {measured}, expected \
@@ -244,15 +287,31 @@ pub enum Error {
     },
     /// A seal from the future.
     #[error(
-        "the seal of {shard} is dated {} ahead of the clock: the clock was set back, or the record \
-         is not what it says",
-        seconds(*ahead)
+        "the seal of {shard} is dated {} ahead of the clock, over the tolerated skew of {}: whoever \
+         sealed it has another time, or the record is not what it says. Set the clocks right",
+        seconds(*ahead),
+        seconds(*tolerated)
     )]
     FromTheFuture {
         /// The shard.
         shard: ShardId,
         /// How far ahead.
         ahead: Duration,
+        /// The skew that is tolerated.
+        tolerated: Duration,
+    },
+    /// The clock went backwards while the manager lived.
+    #[error(
+        "the clock was set back: it is {} behind where it has to be by now, over the tolerated skew of \
+         {}. No seal's age can be told; set it right, or start anew",
+        seconds(*behind),
+        seconds(*tolerated)
+    )]
+    ClockSetBack {
+        /// How far it is behind.
+        behind: Duration,
+        /// The skew that is tolerated.
+        tolerated: Duration,
     },
     /// The manager has stopped.
     #[error("the manager has stopped ({reason}) and will neither seal nor permit anything more")]
@@ -306,6 +365,7 @@ impl Error {
             Self::Seal(error) => error.is_retriable(),
             Self::Model { source, .. } => source.is_retriable(),
             Self::Policy(refusal) => refusal.is_retriable(),
+            Self::Provenance { source, .. } => source.is_retriable(),
             Self::Changed { .. } | Self::NoRoom(_) => true,
             Self::Simulated { .. }
             | Self::NoKey
@@ -317,6 +377,9 @@ impl Error {
             | Self::NoModels { .. }
             | Self::Read { .. }
             | Self::Unexpected { .. }
+            | Self::UnexpectedSize { .. }
+            | Self::NotAsSigned { .. }
+            | Self::NothingExpected { .. }
             | Self::NotAsTrusted { .. }
             | Self::Hashing { .. }
             | Self::Expectation { .. }
@@ -328,6 +391,7 @@ impl Error {
             | Self::UnsteadyRead { .. }
             | Self::Expired { .. }
             | Self::FromTheFuture { .. }
+            | Self::ClockSetBack { .. }
             | Self::Stopped { .. }
             | Self::Unrecorded { .. }
             | Self::Foreign { .. }
@@ -354,6 +418,7 @@ impl Error {
             | Self::Unrecorded { .. } => true,
             Self::Simulated { .. }
             | Self::NoKey
+            | Self::Provenance { .. }
             | Self::Empty { .. }
             | Self::TooLarge { .. }
             | Self::NoRoom(_)
@@ -364,12 +429,16 @@ impl Error {
             | Self::Read { .. }
             | Self::Changed { .. }
             | Self::Unexpected { .. }
+            | Self::UnexpectedSize { .. }
+            | Self::NotAsSigned { .. }
+            | Self::NothingExpected { .. }
             | Self::NotAsTrusted { .. }
             | Self::Hashing { .. }
             | Self::Expectation { .. }
             | Self::Cancelled { .. }
             | Self::UnsteadyRead { .. }
             | Self::Expired { .. }
+            | Self::ClockSetBack { .. }
             | Self::Foreign { .. }
             | Self::NoSuchTensor { .. }
             | Self::System { .. } => false,
@@ -379,6 +448,9 @@ impl Error {
     /// Whether bytes or a record are not what they were: what an auditor must hear of.
     #[must_use]
     pub const fn is_integrity_failure(&self) -> bool {
+        if let Self::Provenance { source, .. } = self {
+            return source.is_integrity_failure();
+        }
         matches!(
             self,
             Self::UploadCorrupted { .. }
@@ -386,8 +458,11 @@ impl Error {
                 | Self::WrongRecord { .. }
                 | Self::Tampered { .. }
                 | Self::Unexpected { .. }
+                | Self::UnexpectedSize { .. }
+                | Self::NotAsSigned { .. }
                 | Self::NotAsTrusted { .. }
                 | Self::FromTheFuture { .. }
+                | Self::Seal(vram_seal::Error::Set(_))
         )
     }
 
@@ -404,6 +479,14 @@ fn changed(read: u64, size: u64) -> String {
         std::cmp::Ordering::Equal => format!("its {size} bytes are not those it had at first"),
         std::cmp::Ordering::Greater => format!("it grew past {size} bytes"),
     }
+}
+
+fn listed(differences: &[FolderDifference], more: usize) -> String {
+    let mut listed: Vec<_> = differences.iter().map(ToString::to_string).collect();
+    if more > 0 {
+        listed.push(format!("and {more} more"));
+    }
+    listed.join("; ")
 }
 
 fn seconds(duration: Duration) -> String {

@@ -44,6 +44,13 @@
 //! 4. Only that makes an [`ExecutionPermit`], and only a permit gives the device address out. A
 //!    failure stops the manager: it permits nothing more, for any shard.
 //!
+//! # How fresh a seal is
+//!
+//! Every seal has a nonce of its own, so the record of one is never that of another of the same bytes. A
+//! record that is dated ahead of the clock is refused, and with [`ManagerBuilder::max_age`] one that is too
+//! old. The time comes from a [`Clock`]; one that is set back while the manager lives is found out by a
+//! monotonic one, and refused. [`ManagerBuilder::clock_skew`] says what is tolerated.
+//!
 //! # The policy
 //!
 //! What a GPU could do proves nothing; what is judged is what was observed. When a manager is made, a
@@ -96,15 +103,18 @@ mod drill;
 mod enforcement;
 mod error;
 mod event;
+mod expectation;
 mod external;
 mod facts;
 mod folder;
 mod hashing;
+mod judging;
 mod manager;
 mod measurer;
 pub mod metrics;
 pub mod model;
 mod permit;
+mod pieces;
 mod progress;
 mod recheck;
 mod request;
@@ -112,6 +122,7 @@ mod residency;
 mod residency_proof;
 mod room;
 mod sealing;
+mod set;
 mod shard;
 mod source;
 mod staging;
@@ -122,12 +133,13 @@ mod verifying;
 
 pub use audit::{EVENT_SCHEMA, TrailObserver};
 pub use builder::{DEFAULT_MAX_SHARD_SIZE, ManagerBuilder};
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, DEFAULT_CLOCK_SKEW, SystemClock};
 pub use error::{Error, Result};
 pub use event::{Event, Observer, ObserverError, Operation, TracingObserver};
+pub use expectation::{Expectation, ExpectedDigest};
 pub use external::ExternalMeasurement;
 pub use facts::device_facts;
-pub use folder::{ModelFile, ModelFolder, shard_id};
+pub use folder::{FolderDifference, ModelFile, ModelFolder, SignedFolder, shard_id};
 pub use hashing::HostHashing;
 pub use manager::Manager;
 pub use metrics::MetricsObserver;
@@ -136,6 +148,7 @@ pub use progress::{Progress, Stage};
 pub use request::SealRequest;
 pub use residency_proof::ResidencyProver;
 pub use room::NoRoom;
+pub use set::set_root;
 pub use shard::{ModelShardHandle, SealSteps, SealedShard};
 pub use staging::StagingUse;
 pub use verification::{Difference, VerificationReport};

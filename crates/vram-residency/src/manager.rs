@@ -10,7 +10,7 @@ use vram_policy::{Policy, Report};
 use vram_seal::{DeviceId, SealKey, ShardId};
 
 use crate::builder::ManagerBuilder;
-use crate::clock::Clock;
+use crate::clock::Timekeeper;
 use crate::enforcement::{Surroundings, Watch};
 use crate::event::{self, Event, Observer};
 use crate::measurer::Measurer;
@@ -57,7 +57,7 @@ pub(crate) struct Settings {
     pub(crate) max_shard_size: u64,
     pub(crate) max_age: Option<Duration>,
     pub(crate) staging: StagingPool,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) time: Timekeeper,
     pub(crate) observers: Vec<Arc<dyn Observer>>,
 }
 
@@ -234,8 +234,9 @@ impl Manager {
         lock(&self.inner.measurer)
     }
 
+    /// The time, which never goes back: a clock that was set back is an error.
     pub(crate) fn now(&self) -> Result<Duration> {
-        self.inner.settings.clock.now()
+        self.inner.settings.time.now()
     }
 
     /// Reserves an id for a shard that is being sealed.

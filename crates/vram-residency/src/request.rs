@@ -4,8 +4,10 @@ use std::fmt;
 use std::io::Read;
 use std::path::PathBuf;
 
+use vram_provenance::PieceDigests;
 use vram_seal::{Digest, ExpectedFrom, ModelRef, SetPosition, ShardId, VerityDigest};
 
+use crate::expectation::{Expectation, ExpectedDigest};
 use crate::hashing::HostHashing;
 use crate::progress::{Progress, Silent};
 use crate::source::Source;
@@ -27,6 +29,7 @@ pub struct SealRequest<'a> {
     pub(crate) model: Option<ModelRef>,
     pub(crate) position: Option<SetPosition>,
     pub(crate) expected_content: Option<Digest>,
+    pub(crate) expected_pieces: Option<PieceDigests>,
     pub(crate) expected_verity: Option<VerityDigest>,
     pub(crate) expected_from: Option<ExpectedFrom>,
     pub(crate) hashing: HostHashing,
@@ -59,6 +62,7 @@ impl<'a> SealRequest<'a> {
             model: None,
             position: None,
             expected_content: None,
+            expected_pieces: None,
             expected_verity: None,
             expected_from: None,
             hashing: HostHashing::default(),
@@ -82,6 +86,24 @@ impl<'a> SealRequest<'a> {
     pub fn expect_content(mut self, digest: Digest) -> Self {
         self.expected_content = Some(digest);
         self
+    }
+
+    /// Refuses to seal bytes of which any piece has another content digest than these. It costs hashing the content
+    /// once more on its way, as the content digest of the whole is computed too.
+    pub fn expect_pieces(mut self, digests: PieceDigests) -> Self {
+        self.expected_pieces = Some(digests);
+        self
+    }
+
+    /// Expects what somebody stands for, and says so in the seal: digest and source at once.
+    pub fn expect(self, expectation: Expectation) -> Self {
+        let Expectation { digest, from } = expectation;
+        let request = match digest {
+            ExpectedDigest::Content(digest) => self.expect_content(digest),
+            ExpectedDigest::Pieces(digests) => self.expect_pieces(digests),
+            ExpectedDigest::Verity(digest) => self.expect_verity(digest),
+        };
+        request.expected_from(from)
     }
 
     /// Refuses to seal bytes of another verity digest than this.
@@ -120,7 +142,7 @@ impl<'a> SealRequest<'a> {
                 why,
             })
         };
-        let expects = self.expected_content.is_some() || self.expected_verity.is_some();
+        let expects = self.expects_content() || self.expected_verity.is_some();
         match (expects, self.expected_from) {
             (true, Some(ExpectedFrom::None)) => refused(
                 "a digest is expected, and said to come from nowhere; say where it came from",
@@ -131,6 +153,11 @@ impl<'a> SealRequest<'a> {
                 "a source of its digests is named, and none is expected; expect the digest that came from there",
             ),
         }
+    }
+
+    /// Whether the host has to hash the content to tell whether it is what is expected.
+    const fn expects_content(&self) -> bool {
+        self.expected_content.is_some() || self.expected_pieces.is_some()
     }
 
     /// Whether the digests that are expected can be had by hashing so.
@@ -145,7 +172,7 @@ impl<'a> SealRequest<'a> {
         };
         match self.hashing {
             HostHashing::ContentAndVerity => Ok(()),
-            _ if self.expected_content.is_some() => refused(
+            _ if self.expects_content() => refused(
                 "a content digest is expected, and only hashing both on the host computes one; \
                  expect the verity digest instead",
             ),

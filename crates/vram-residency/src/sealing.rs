@@ -5,6 +5,7 @@ use std::time::Instant;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use vram_alloc::{Bytes, FrozenRegion};
 use vram_policy::Report;
+use vram_provenance::PieceDigests;
 use vram_seal::verity::{LeafPrints, Locator};
 use vram_seal::{
     Digest, Freezing, Salt, SealRecord, SealedRecord, ShardId, VerityDigest, VerityMeasurement,
@@ -30,8 +31,9 @@ impl Manager {
     ///
     /// # Errors
     ///
-    /// - [`Error::Stopped`], [`Error::Hashing`], [`Error::Expectation`], [`Error::Duplicate`],
-    ///   [`Error::Empty`], [`Error::TooLarge`] and [`Error::NoRoom`], before reading;
+    /// - [`Error::Stopped`], [`Error::Hashing`], [`Error::Expectation`], [`Error::ClockSetBack`],
+    ///   [`Error::Duplicate`], [`Error::Empty`], [`Error::TooLarge`] and [`Error::NoRoom`], before
+    ///   reading;
     /// - [`Error::File`], [`Error::NotAFile`], [`Error::Model`], [`Error::Read`] and
     ///   [`Error::Changed`] for what is wrong with the source;
     /// - [`Error::Unexpected`] and [`Error::NotAsTrusted`] for bytes other than expected,
@@ -62,6 +64,8 @@ impl Manager {
         let started = Instant::now();
         self.require_running()?;
         request.require_sense()?;
+        // The record will need it: a clock that was set back is found before anything is read.
+        self.now()?;
         let expected_from = request.source_of_expectation()?;
         let SealRequest {
             id,
@@ -69,6 +73,7 @@ impl Manager {
             model,
             position,
             expected_content,
+            expected_pieces,
             expected_verity,
             expected_from: _,
             hashing,
@@ -77,6 +82,13 @@ impl Manager {
         let claim = self.claim(&id)?;
         let (mut source, size) = source.open()?;
         self.require_size(&id, size)?;
+        let expected = Expected {
+            shard: &id,
+            content: expected_content,
+            pieces: expected_pieces,
+            verity: expected_verity,
+        };
+        expected.require_size(size)?;
         let header = source.header()?;
 
         let taken = self.settings().allocator.allocate(size);
@@ -89,15 +101,11 @@ impl Manager {
         let upload = Upload {
             shard: &id,
             hashing,
+            piece_size: expected.pieces.as_ref().map(PieceDigests::piece_size),
             progress,
             together,
         };
         let passed = upload.run(chunks, &mut region, staging)?;
-        let expected = Expected {
-            shard: &id,
-            content: expected_content,
-            verity: expected_verity,
-        };
         expected.require(&passed)?;
         let upload = started.elapsed();
 
@@ -218,10 +226,23 @@ impl Manager {
 struct Expected<'a> {
     shard: &'a ShardId,
     content: Option<Digest>,
+    pieces: Option<PieceDigests>,
     verity: Option<VerityDigest>,
 }
 
 impl Expected<'_> {
+    /// Bytes of another length can't have these digests: found before any is read.
+    fn require_size(&self, size: u64) -> Result<()> {
+        match &self.pieces {
+            Some(pieces) if pieces.size() != size => Err(Error::UnexpectedSize {
+                shard: self.shard.clone(),
+                found: Bytes(size),
+                expected: Bytes(pieces.size()),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Compares them with what the host computed. What it did not compute is compared later, or was
     /// refused.
     fn require(&self, passed: &Passed) -> Result<()> {
@@ -238,12 +259,32 @@ impl Expected<'_> {
         {
             return unexpected("content", found.to_string(), expected.to_string());
         }
+        if let Some(expected) = &self.pieces {
+            self.require_pieces(expected, passed.pieces.as_deref().unwrap_or_default())?;
+        }
         if let (Some(expected), Some((found, _))) = (self.verity, &passed.verity)
             && expected != found.digest()
         {
             return unexpected("verity", found.digest().to_string(), expected.to_string());
         }
         Ok(())
+    }
+
+    /// Every piece has to be as expected, and there has to be each.
+    fn require_pieces(&self, expected: &PieceDigests, found: &[Digest]) -> Result<()> {
+        let expected = expected.digests();
+        let differing = expected.iter().zip(found).find(|(a, b)| a != b);
+        let (expected, found) = match differing {
+            Some((expected, found)) => (expected.to_string(), found.to_string()),
+            None if expected.len() == found.len() => return Ok(()),
+            None => (expected.len().to_string(), found.len().to_string()),
+        };
+        Err(Error::Unexpected {
+            shard: self.shard.clone(),
+            kind: "file shard's content",
+            found,
+            expected,
+        })
     }
 }
 

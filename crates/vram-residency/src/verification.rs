@@ -26,9 +26,9 @@ pub struct VerificationReport {
     pub verity: VerityDigest,
     /// What the driver said of the region, judged.
     pub policy: Arc<Report>,
-    /// From the call to the verdict; of all shards that were verified together.
+    /// From the call to the verdict. Of shards that were verified together, that is a call for all of them.
     pub duration: Duration,
-    /// The measurement's part of it; of all shards that were verified together.
+    /// The measurement's part of it: of shards that were verified together, until this one's hashes were there.
     pub measuring: Duration,
     /// What the measurement's rate says of where the bytes lie: every byte was hashed by the device, in
     /// [`measuring`](Self::measuring) by the host's clock, and no link to the host carries as many in that time. Of a

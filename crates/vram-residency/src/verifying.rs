@@ -1,16 +1,14 @@
 //! Verifying: is the shard still what was sealed, where it was sealed?
 
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rayon::prelude::*;
 use vram_alloc::FrozenRegion;
 use vram_policy::Report;
-use vram_seal::{Salt, SealRecord, SealedRecord, ShardId, VerityMeasurement};
+use vram_seal::{Salt, SealRecord, SealedRecord, VerityMeasurement};
 
 use crate::event::{Event, Operation};
 use crate::manager::Manager;
-use crate::measurer::Hashes;
 use crate::permit::ExecutionPermit;
 use crate::progress::Silent;
 use crate::shard::SealedShard;
@@ -59,9 +57,6 @@ impl<'shard> SetVerification<'shard> {
     }
 }
 
-/// Shards that one thread concludes on at least, where many are verified together.
-const WORTH_A_THREAD: usize = 64;
-
 impl Manager {
     /// Verifies a shard: its record's tag, what the driver says of its region, and its bytes,
     /// measured where they lie. No weight leaves the device.
@@ -69,7 +64,8 @@ impl Manager {
     /// # Errors
     ///
     /// [`Error::SealBroken`], [`Error::Tampered`], [`Error::Policy`] and a lost device stop the
-    /// manager; [`Error::Expired`], [`Error::Foreign`] and [`Error::Stopped`] refuse.
+    /// manager, as does [`Error::FromTheFuture`]; [`Error::Expired`], [`Error::ClockSetBack`],
+    /// [`Error::Foreign`] and [`Error::Stopped`] refuse.
     pub fn verify<'shard>(&self, shard: &'shard SealedShard) -> Result<Verified<'shard>> {
         self.verify_record(shard, shard.sealed_record())
     }
@@ -98,7 +94,8 @@ impl Manager {
     ///
     /// They are measured together: the device is kept busy from the first to the last, which for many
     /// small shards is many times as fast as verifying them one by one. What the driver says of each
-    /// region is asked meanwhile. The durations reported are those of all of them together.
+    /// region is asked meanwhile. Each duration reported is from the call, and so has the work on other shards
+    /// in it.
     ///
     /// # Errors
     ///
@@ -167,7 +164,7 @@ impl Manager {
         judged
     }
 
-    fn judge_alone(
+    pub(crate) fn judge_alone(
         &self,
         shard: &SealedShard,
         sealed: &SealedRecord,
@@ -188,71 +185,6 @@ impl Manager {
         self.conclude(shard, region, &measured?, policy, took)
     }
 
-    /// Judges shards whose measurements overlap, each on its own.
-    ///
-    /// The device begins at once. While it works, one thread asks the driver about the regions, another
-    /// takes the hashes as they come, and the records are checked.
-    fn judge_together(&self, shards: &[&SealedShard]) -> Vec<Result<VerificationReport>> {
-        let started = Instant::now();
-        let places: Vec<_> = shards.iter().map(|shard| self.region_here(shard)).collect();
-        let regions: Vec<_> = places.iter().flatten().copied().collect();
-        let together = std::thread::scope(|scope| {
-            let (found, finished) = mpsc::channel();
-            let measure = || {
-                let mut send = |item, hashes| {
-                    // Nobody listens any more only where this scope is being left.
-                    drop(found.send((item, hashes)));
-                };
-                let none = Salt::none();
-                let hashed = self.measurer().hash_each(&regions, &none, &mut send);
-                drop(found);
-                hashed.map(|()| started.elapsed())
-            };
-            // Threads of their own, and no pool's: a pool's thread that waits takes up other work, such as
-            // somebody's verification, and that must not be one that holds what that work waits for.
-            let spawn = std::thread::Builder::new;
-            let measuring = spawn().spawn_scoped(scope, measure).ok()?;
-            let asking = spawn()
-                .spawn_scoped(scope, || self.admit_each(&regions))
-                .ok()?;
-            let check = |shard: &&SealedShard| self.require_authentic(shard, shard.sealed_record());
-            let authentic: Vec<_> = shards.par_iter().map(check).collect();
-            let mut hashed: Vec<_> = regions.iter().map(|_| None).collect();
-            for (item, hashes) in finished {
-                if let Some(slot) = hashed.get_mut(item) {
-                    *slot = Some(hashes);
-                }
-            }
-            let took = measuring.join().ok()?.ok()?;
-            let found: Vec<_> = asking.join().ok()?.into_iter().zip(hashed).collect();
-            Some((authentic, found, took))
-        });
-        let Some((authentic, found, measuring)) = together else {
-            // Something failed that has no shard's name on it. One by one, each has its own answer.
-            let alone = |shard: &&SealedShard| {
-                self.judge_alone(shard, shard.sealed_record(), Instant::now())
-            };
-            return shards.iter().map(alone).collect();
-        };
-        // Of a place that is none, nothing was found.
-        let mut found = found.into_iter();
-        let found: Vec<_> = places
-            .into_iter()
-            .map(|place| Ok((place?, found.next().ok_or_else(|| self.stopped_error())?)))
-            .collect();
-        let judge = |((shard, authentic), found): ((&&SealedShard, Result<()>), Result<_>)| {
-            authentic?;
-            let (region, (policy, hashed)): (_, (Result<_>, Option<Hashes>)) = found?;
-            let policy = policy?;
-            let measured = hashed.ok_or_else(|| self.stopped_error())?.finish()?;
-            let took = [started.elapsed(), measuring];
-            self.conclude(shard, region, &measured, policy, took)
-        };
-        // A microsecond each: in pieces that are worth another thread's while.
-        let judged = shards.par_iter().zip(authentic).zip(found);
-        judged.with_min_len(WORTH_A_THREAD).map(judge).collect()
-    }
-
     /// The region of a shard whose record is authentic, its own and fresh.
     fn region_of<'shard>(
         &self,
@@ -264,7 +196,11 @@ impl Manager {
     }
 
     /// Refuses a record that isn't signed with the manager's key, not the shard's own, or not fresh.
-    fn require_authentic(&self, shard: &SealedShard, sealed: &SealedRecord) -> Result<()> {
+    pub(crate) fn require_authentic(
+        &self,
+        shard: &SealedShard,
+        sealed: &SealedRecord,
+    ) -> Result<()> {
         let broken = |source| Error::SealBroken {
             shard: shard.id().clone(),
             source,
@@ -278,7 +214,10 @@ impl Manager {
     }
 
     /// The region of a shard, if it is on the manager's device.
-    fn region_here<'shard>(&self, shard: &'shard SealedShard) -> Result<&'shard FrozenRegion> {
+    pub(crate) fn region_here<'shard>(
+        &self,
+        shard: &'shard SealedShard,
+    ) -> Result<&'shard FrozenRegion> {
         let region = shard.region().ok_or_else(|| self.stopped_error())?;
         if !region.device().is_same(self.settings().allocator.device()) {
             return Err(Error::Foreign {
@@ -289,7 +228,7 @@ impl Manager {
     }
 
     /// Compares what was measured with what was sealed: the shard's record has been found authentic.
-    fn conclude(
+    pub(crate) fn conclude(
         &self,
         shard: &SealedShard,
         region: &FrozenRegion,
@@ -318,27 +257,28 @@ impl Manager {
         })
     }
 
+    /// Refuses a record from the future, and one over the maximum age. The time itself is refused where
+    /// the clock was set back.
     fn require_fresh(&self, record: &SealRecord) -> Result<()> {
-        let Some(limit) = self.settings().max_age else {
-            return Ok(());
-        };
         let sealed = Duration::from_nanos(record.sealed_at_unix_nanos);
         let now = self.now()?;
-        let shard: &ShardId = &record.shard_id;
-        match now.checked_sub(sealed) {
-            None => {
-                let ahead = sealed.saturating_sub(now);
-                Err(Error::FromTheFuture {
-                    shard: shard.clone(),
-                    ahead,
-                })
+        let shard = || record.shard_id.clone();
+        let (ahead, tolerated) = (sealed.saturating_sub(now), self.settings().time.skew());
+        if ahead > tolerated {
+            let shard = shard();
+            return Err(Error::FromTheFuture {
+                shard,
+                ahead,
+                tolerated,
+            });
+        }
+        let age = now.saturating_sub(sealed);
+        match self.settings().max_age {
+            Some(limit) if age > limit => {
+                let shard = shard();
+                Err(Error::Expired { shard, age, limit })
             }
-            Some(age) if age > limit => Err(Error::Expired {
-                shard: shard.clone(),
-                age,
-                limit,
-            }),
-            Some(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The three kinds of SHA-256 value, told apart by type.
+//! The kinds of SHA-256 value, told apart by type.
 //!
 //! All compare in constant time, and read and print as 64 hexadecimal characters.
 
@@ -91,6 +91,11 @@ sha256_value! {
 sha256_value! {
     /// The hash of one 4096-byte block of the tree: of a data block or of a block of hashes.
     BlockHash, "the block hash"
+}
+
+sha256_value! {
+    /// The root of a set of shards: what [`ShardSet::root`](crate::ShardSet::root) computes.
+    SetRoot, "the set root"
 }
 
 impl Digest {

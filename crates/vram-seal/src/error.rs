@@ -6,7 +6,7 @@ use std::time::Duration;
 use thiserror::Error as ThisError;
 
 use crate::{
-    KeyId, SealKeyId, dsse::EnvelopeRefusal, record::Field, signing::KeyRefusal,
+    KeyId, SealKeyId, dsse::EnvelopeRefusal, record::Field, set::SetRefusal, signing::KeyRefusal,
     statement::StatementRefusal,
 };
 
@@ -198,6 +198,10 @@ pub enum Error {
         /// The number of shards in the set.
         total: u32,
     },
+
+    /// Shards are not the set that they should be.
+    #[error("the set is refused: {0}")]
+    Set(#[from] SetRefusal),
 
     /// A list of group hashes does not belong to a file of this size.
     #[error(
@@ -457,6 +461,7 @@ impl Error {
             | Self::TooManyKeys { .. }
             | Self::DerivedTooLong { .. }
             | Self::SetPosition { .. }
+            | Self::Set(_)
             | Self::GroupCount { .. }
             | Self::PrintCount { .. }
             | Self::PieceRange { .. }
@@ -501,6 +506,8 @@ impl Error {
             | Self::TagZero
             | Self::TagMismatch
             | Self::KeyIdOther { .. } => true,
+            // Of a set each shard may be what it was: others were to be with it.
+            Self::Set(_) => false,
             // Who gave a wrong key, or was given another's envelope, has no shard to stop using.
             Self::SigningKey(_)
             | Self::VerifyingKey(_)

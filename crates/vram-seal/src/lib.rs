@@ -64,10 +64,11 @@
 //! | replace a key, and still check what the ones before sealed | [`SealKeys`] |
 //! | sign for those who share no secret, and check it | [`SigningKey`], [`VerifyingKey`], [`dsse`], [`statement`] |
 //! | prove residency to others, and check such a proof | [`evidence`] |
+//! | name a set of shards by one digest, and check that it is whole | [`ShardSet`], [`SetRoot`] |
 //! | say what was sealed, sign and verify it | [`SealRecord`], [`SealedRecord`], [`sign`], [`verify`](fn@verify) |
 //!
 //! The record's encoding, the key derivation and the tag are laid down byte by byte, with vectors, in
-//! `docs/spec/seal-format.md`; evidence in `docs/spec/evidence.md`.
+//! `docs/spec/seal-format.md`; the root of a set in `docs/spec/set-root.md`; evidence in `docs/spec/evidence.md`.
 //!
 //! # What is followed
 //!
@@ -83,7 +84,7 @@
 //! | a forged seal | the tag is an HMAC over every field; [`VerifiedSeal`] is made by [`verify`](fn@verify) alone, so code that asks for it can't forget the check |
 //! | two records with one encoding | every field carries its number and length, in one order; the reader takes nothing that the writer would not have written |
 //! | a tag cut short, extended, or never computed | [`SealTag`] holds exactly 32 bytes, not all zero |
-//! | timing of comparisons | digests and tags compare in constant time; `benches/comparison.rs` measures it |
+//! | timing of comparisons | digests and tags compare in constant time; `cargo xtask timing` measures it |
 //! | a key that is used for ever | records name their key; [`SealKeys`] accepts those before until a stated time, and a clock set back brings none of them back |
 //! | a forked child that seals with the zeros that the kernel left of the key | it is told that the secret is gone |
 //! | one key for everything | HKDF separates keys by use, worker and device, and simulated from real |
@@ -96,6 +97,7 @@
 //! | one signed payload taken for another kind | type and predicate type are signed, and asked for by name |
 //! | two readers, two readings | a name twice in one JSON object is refused; evidence has one form, compared byte for byte |
 //! | a forgotten check of evidence | [`evidence::Expectations`] expects the most; what is relaxed is named, and [`evidence::VerifiedEvidence`] says what was not compared |
+//! | a shard of a set left out, repeated, swapped or replaced | [`SetRoot`] is over index, total, size and digest of every one, and [`ShardSet`] names which it is |
 //! | exhaustion by hostile input | sizes, counts and depth are limited before anything is built of them |
 //!
 //! # What stays in memory
@@ -118,13 +120,14 @@ mod hasher;
 mod hkdf;
 mod hmac;
 mod identifier;
-mod json;
+pub mod json;
 mod key;
 mod model_ref;
 pub mod record;
 mod salt;
 mod seal_key_id;
 mod seal_keys;
+mod set;
 mod signing;
 #[cfg(test)]
 mod spec_vectors;
@@ -135,7 +138,7 @@ mod wiped_buffer;
 
 pub use self::{
     device_id::DeviceId,
-    digest::{BlockHash, Digest, VerityDigest},
+    digest::{BlockHash, Digest, SetRoot, VerityDigest},
     error::{Error, Result},
     expected_from::ExpectedFrom,
     hasher::{HashPlan, ShardDigests, ShardHasher, hash_bytes, hash_reader},
@@ -147,6 +150,7 @@ pub use self::{
     salt::{InitialState, Salt},
     seal_key_id::SealKeyId,
     seal_keys::SealKeys,
+    set::{SetMember, SetRefusal, ShardSet},
     signing::{KeyId, KeyRefusal, SignatureAlgorithm, SigningKey, VerifyingKey},
     statement::{DigestSet, Predicate, Statement, StatementRefusal, Subject},
     tag::{SealTag, SealedRecord, VerifiedSeal, sign, verify},

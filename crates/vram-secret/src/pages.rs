@@ -121,7 +121,8 @@ const fn keep_from_forks(_: *mut c_void, _: usize) -> bool {
     false
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use std::fs;
     use std::io;

@@ -32,4 +32,5 @@ mod refusals;
 mod run;
 mod seal;
 mod secrets;
+mod sets;
 mod streams;

@@ -8,6 +8,7 @@
 
 mod age;
 mod audit;
+mod clock;
 mod crew;
 #[cfg(feature = "cust")]
 mod cust;
@@ -28,6 +29,7 @@ mod residency;
 mod room;
 mod sealing;
 mod secrecy;
+mod sets;
 mod support;
 mod verifying;
 mod witness;

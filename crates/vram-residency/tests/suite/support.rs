@@ -145,23 +145,38 @@ impl Observer for Recorder {
     }
 }
 
-/// A clock that stands where it is put.
+/// Clocks that stand where they are put: the time, and the time that nobody can set.
 #[derive(Debug)]
-pub(crate) struct StoppedClock(Mutex<Duration>);
+pub(crate) struct StoppedClock(Mutex<[Duration; 2]>);
 
 impl StoppedClock {
     pub(crate) fn at(seconds: u64) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Duration::from_secs(seconds))))
+        Arc::new(Self(Mutex::new([
+            Duration::from_secs(seconds),
+            Duration::ZERO,
+        ])))
     }
 
+    /// Sets the time, as an administrator can.
     pub(crate) fn set(&self, seconds: u64) {
-        *self.0.lock().unwrap() = Duration::from_secs(seconds);
+        self.0.lock().unwrap()[0] = Duration::from_secs(seconds);
+    }
+
+    /// Lets time pass: both clocks go on.
+    pub(crate) fn pass(&self, seconds: u64) {
+        for hand in &mut *self.0.lock().unwrap() {
+            *hand += Duration::from_secs(seconds);
+        }
     }
 }
 
 impl Clock for StoppedClock {
     fn now(&self) -> Result<Duration, Error> {
-        Ok(*self.0.lock().unwrap())
+        Ok(self.0.lock().unwrap()[0])
+    }
+
+    fn monotonic(&self) -> Result<Duration, Error> {
+        Ok(self.0.lock().unwrap()[1])
     }
 }
 

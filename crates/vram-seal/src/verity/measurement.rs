@@ -95,7 +95,6 @@ pub fn finish_from_groups(
 pub struct GroupHashes {
     size: u64,
     salt: Salt,
-    hasher: BlockHasher,
     groups: Vec<BlockHash>,
     /// The hashes of the whole blocks that the groups fill so far.
     above: Vec<BlockHash>,
@@ -108,7 +107,6 @@ impl GroupHashes {
         Self {
             size,
             salt: *salt,
-            hasher: BlockHasher::new(salt),
             groups: Vec::new(),
             above: Vec::new(),
         }
@@ -120,15 +118,16 @@ impl GroupHashes {
     /// [`Error::GroupCount`] when the file has another number of groups.
     pub fn finish(mut self) -> Result<VerityMeasurement> {
         self.require_all()?;
+        let hasher = BlockHasher::new(&self.salt);
         let rest = self.groups.get(self.hashed()..).unwrap_or_default();
         if self.above.is_empty() {
             // All groups are in one block, if in any.
-            return Ok(finish(self.groups, self.size, &self.hasher, &self.salt));
+            return Ok(finish(self.groups, self.size, &hasher, &self.salt));
         }
         if !rest.is_empty() {
-            self.above.push(self.hasher.hashes(rest));
+            self.above.push(hasher.hashes(rest));
         }
-        let root = root(&self.above, &self.hasher);
+        let root = root(&self.above, &hasher);
         Ok(measurement(self.groups, self.size, root, &self.salt))
     }
 
@@ -166,7 +165,11 @@ impl Extend<BlockHash> for GroupHashes {
         self.groups.extend(groups);
         let waiting = self.groups.get(self.hashed()..).unwrap_or_default();
         let (blocks, _) = waiting.as_chunks::<HASHES_PER_BLOCK>();
-        let hashes = blocks.iter().map(|block| self.hasher.hashes(block));
+        if blocks.is_empty() {
+            return;
+        }
+        let hasher = BlockHasher::new(&self.salt);
+        let hashes = blocks.iter().map(|block| hasher.hashes(block));
         self.above.extend(hashes);
     }
 }
