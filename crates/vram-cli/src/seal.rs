@@ -163,7 +163,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
         Output::default().json(&Document::new("seal", body))?;
     } else {
         let (signed, held) = (plan.signed.as_ref(), holding.is_some());
-        Output::default().text(&report::text(&session, &shards, &sets, signed, sealing, held))?;
+        Output::default().text(&report::text(
+            &session, &shards, &sets, signed, sealing, held,
+        ))?;
     }
     drop(shards);
     let exit = holding.map_or(Exit::Good, |holding| {

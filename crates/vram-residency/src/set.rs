@@ -45,7 +45,7 @@ impl Manager {
         root.verify(records).inspect_err(|refusal| {
             let reason = refusal.to_string();
             if let Some(shard) = shards.first().map(|shard| shard.id()) {
-                self.tell(&Event::Refused {
+                self.tell_anyway(&Event::Refused {
                     shard,
                     operation: Operation::Verify,
                     reason,

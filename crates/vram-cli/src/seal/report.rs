@@ -11,9 +11,9 @@ use vram_residency::{HostHashing, SealedShard, VerificationReport};
 use vram_seal::{Digest, ExpectedFrom, Freezing, VerityDigest};
 
 use super::Sealed;
-use crate::hold::HoldDocument;
 use super::plan::Signed;
 use super::set::Set;
+use crate::hold::HoldDocument;
 use crate::output::{CAUTION, GOOD, row};
 use crate::quantity::{Pace, time};
 use crate::session::{DeviceDocument, Session};
