@@ -101,7 +101,6 @@ macro_rules! hexadecimal {
         }
     };
 }
-pub(crate) use hexadecimal;
 
 hexadecimal!(RecordHash, 32, "record hash");
 hexadecimal!(TrailId, 16, "trail identity");

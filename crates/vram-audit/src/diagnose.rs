@@ -59,8 +59,9 @@ impl Walk<'_, '_> {
         let (seq, prev) = self.expected();
         let is_signed = line.kind == Kind::Checkpoint
             && line.body::<Checkpoint>().is_ok_and(|checkpoint| {
-                self.verifier.keys.contains(&checkpoint.key)
-                    && self.is_signed(&item.bytes, checkpoint.key)
+                self.verifier
+                    .key(checkpoint.key)
+                    .is_some_and(|key| self.is_signed(&item.bytes, key))
             });
         let next = self.peek()?;
         if next

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{self, AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
+use vram_seal::VerifyingKey;
 
 use crate::lines::Source;
 use crate::scribe::Start;
-use crate::{Ending, Error, Options, PublicKey, Result, Store, Summary, Verdict, Verifier};
+use crate::{Ending, Error, Options, Result, Store, Summary, Verdict, Verifier};
 
 /// Read and write for the owner, nothing for others.
 const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
@@ -43,7 +44,7 @@ pub(crate) struct Files {
 }
 
 /// Opens or creates the trail at `path`, for one writer alone.
-pub(crate) fn open(path: &Path, key: PublicKey, options: &Options) -> Result<(Files, Start)> {
+pub(crate) fn open(path: &Path, key: &VerifyingKey, options: &Options) -> Result<(Files, Start)> {
     let folder = Folder::open(path)?;
     let lock_name = format!("{}.lock", folder.name);
     let lock = folder.open_or_create(&lock_name)?;
@@ -177,7 +178,7 @@ impl Folder {
     }
 
     /// Verifies a trail's newest file, cuts off a torn line, and says where the chain goes on.
-    fn resume(&self, number: u32, key: PublicKey, options: &Options) -> Result<(File, Start)> {
+    fn resume(&self, number: u32, key: &VerifyingKey, options: &Options) -> Result<(File, Start)> {
         let name = self.name_of(number);
         let file = self.open_existing(&name)?;
         self.lock(&file, &name)?;
@@ -240,12 +241,18 @@ impl Folder {
         })
     }
 
-    fn verify(&self, number: u32, file: &File, key: PublicKey, options: &Options) -> Result<Found> {
+    fn verify(
+        &self,
+        number: u32,
+        file: &File,
+        key: &VerifyingKey,
+        options: &Options,
+    ) -> Result<Found> {
         let path = self.path_of(&self.name_of(number));
         let bytes = file
             .try_clone()
             .map_err(|source| Error::io("reading", &path, source))?;
-        let mut verifier = Verifier::new(options.former_keys.iter().copied().chain([key]));
+        let mut verifier = Verifier::new(options.former_keys.iter().chain([key]).cloned());
         if number > 0 {
             verifier = verifier.from_continuation();
         }

@@ -1,25 +1,27 @@
 //! An audit trail that shows whether it was tampered with.
 //!
 //! Events become JSON lines, each linked to the one before it by SHA-256, with checkpoints signed with
-//! Ed25519. Whoever has the public key can check the file offline. The format is laid down in
+//! Ed25519 or ECDSA P-256. Whoever has the public key can check the file offline. The format is laid down in
 //! `docs/spec/audit-trail.md`.
 //!
 //! ```
 //! use serde_json::json;
 //! use vram_audit::{Ending, Options, SigningKey, Trail, Urgency, Verifier};
+//! use vram_seal::SignatureAlgorithm;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let dir = tempfile::tempdir()?;
 //! let path = dir.path().join("audit.jsonl");
-//! let trail = Trail::open(&path, SigningKey::generate()?, Options::new("worker-0")?)?;
-//! let key = trail.public_key();
+//! let key = SigningKey::generate(SignatureAlgorithm::Ed25519)?;
+//! let trail = Trail::open(&path, key, Options::new("worker-0")?)?;
+//! let key = trail.public_key().clone();
 //!
 //! trail.append(Urgency::Routine, &json!({"event": "sealed", "shard": "llama:0"}))?;
 //! // On disk and signed when this returns:
 //! trail.append(Urgency::Critical, &json!({"event": "verification_failed", "shard": "llama:0"}))?;
 //! trail.close()?;
 //!
-//! let verdict = Verifier::new([key]).verify_files(&[&path])?;
+//! let verdict = Verifier::new([key.clone()]).verify_files(&[&path])?;
 //! assert!(verdict.is_intact());
 //! assert_eq!(verdict.summary().ending, Ending::Closed);
 //!
@@ -55,13 +57,13 @@ mod error;
 #[cfg(unix)]
 mod file;
 mod filter;
-mod key;
 mod lines;
 mod options;
 mod queue;
 mod record;
 mod records;
 mod scribe;
+mod signature;
 mod store;
 mod trail;
 mod verdict;
@@ -73,7 +75,6 @@ pub use error::{Error, Result};
 #[cfg(unix)]
 pub use file::files_of;
 pub use filter::Filter;
-pub use key::{PublicKey, SigningKey};
 pub use lines::Source;
 pub use options::{Options, Overload};
 pub use record::{Kind, MAX_DEPTH, MAX_EVENT_BYTES, MAX_LINE_BYTES, Reason, Record, VERSION};
@@ -82,3 +83,4 @@ pub use store::Store;
 pub use trail::{Appended, Trail, Urgency};
 pub use verdict::{Ending, Fault, Summary, Verdict, Why};
 pub use verify::Verifier;
+pub use vram_seal::{KeyId, SigningKey, VerifyingKey};

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Clock, Error, PublicKey, Result, SystemClock};
+use vram_seal::VerifyingKey;
+
+use crate::{Clock, Error, Result, SystemClock};
 
 /// What a trail does when its store can't keep up with routine events.
 ///
@@ -31,7 +33,7 @@ pub struct Options {
     pub(crate) critical_patience: Duration,
     pub(crate) overload: Overload,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) former_keys: Vec<PublicKey>,
+    pub(crate) former_keys: Vec<VerifyingKey>,
 }
 
 impl Options {
@@ -120,7 +122,7 @@ impl Options {
     /// Keys that this trail was signed with before the present one: without them a trail whose key was
     /// changed is not continued.
     #[must_use]
-    pub fn former_keys(mut self, keys: impl IntoIterator<Item = PublicKey>) -> Self {
+    pub fn former_keys(mut self, keys: impl IntoIterator<Item = VerifyingKey>) -> Self {
         self.former_keys.extend(keys);
         self
     }

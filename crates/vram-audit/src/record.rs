@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use vram_seal::KeyId;
 
-use crate::{PublicKey, RecordHash, TrailId};
+use crate::{RecordHash, TrailId};
 
 /// The version of the format that this crate writes and reads.
 pub const VERSION: u32 = 1;
@@ -87,7 +88,7 @@ pub enum Reason {
 pub(crate) struct Genesis {
     pub(crate) trail: String,
     pub(crate) id: TrailId,
-    pub(crate) key: PublicKey,
+    pub(crate) key: KeyId,
 }
 
 /// What the first record of a later file says.
@@ -96,7 +97,7 @@ pub(crate) struct Genesis {
 pub(crate) struct Continued {
     pub(crate) trail: String,
     pub(crate) id: TrailId,
-    pub(crate) key: PublicKey,
+    pub(crate) key: KeyId,
     pub(crate) file: u32,
     pub(crate) previous: crate::Head,
 }
@@ -105,7 +106,7 @@ pub(crate) struct Continued {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Opened {
-    pub(crate) key: PublicKey,
+    pub(crate) key: KeyId,
     /// Whether the trail had been closed in order.
     pub(crate) was_closed: bool,
     /// Bytes of a torn last line that were cut off.
@@ -126,27 +127,8 @@ pub(crate) struct Gap {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Checkpoint {
     pub(crate) reason: Reason,
-    pub(crate) key: PublicKey,
+    pub(crate) key: KeyId,
     pub(crate) signature: String,
-}
-
-/// Where the signed bytes of a checkpoint's line end, and its signature begins.
-pub(crate) const SIGNATURE: &str = r#","signature":""#;
-
-/// What follows the signature.
-pub(crate) const AFTER_SIGNATURE: &str = r#""}}"#;
-
-/// Hexadecimal digits of a signature.
-const SIGNATURE_DIGITS: usize = 128;
-
-/// The signed bytes and the signature of a checkpoint's line.
-pub(crate) fn split_signature(line: &[u8]) -> Option<(&[u8], Vec<u8>)> {
-    let rest = line.strip_suffix(AFTER_SIGNATURE.as_bytes())?;
-    let (rest, digits) = rest.split_at_checked(rest.len().checked_sub(SIGNATURE_DIGITS)?)?;
-    let signed = rest.strip_suffix(SIGNATURE.as_bytes())?;
-    let lower = !digits.iter().any(u8::is_ascii_uppercase);
-    let signature = hex::decode(digits).ok().filter(|_| lower)?;
-    Some((signed, signature))
 }
 
 /// The beginning that every record of this place in the chain has.

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use vram_seal::SigningKey;
 
-use crate::record::{Continued, Gap, Genesis, Opened, SIGNATURE, before_event};
+use crate::record::{Continued, Gap, Genesis, Opened, before_event};
 use crate::{
-    Clock, Error, Head, Kind, Options, Reason, RecordHash, Result, SigningKey, Store, TrailId,
+    Clock, Error, Head, Kind, Options, Reason, RecordHash, Result, Store, TrailId, signature,
 };
 
 /// As much is gathered before it is given to the store, in bytes.
@@ -92,7 +93,7 @@ impl<S: Store> Scribe<S> {
             rotate_at: options.rotate_at,
             gathered: Vec::new(),
         };
-        let key = scribe.key.public();
+        let key = scribe.key.verifying_key().id();
         let opened = |was_closed, cut_bytes| Opened {
             key,
             was_closed,
@@ -171,12 +172,12 @@ impl<S: Store> Scribe<S> {
     pub(crate) fn checkpoint(&mut self, reason: Reason) -> Result<()> {
         let time = self.clock.now();
         let mut line = before_event(self.next_seq, self.head, time, false, Kind::Checkpoint);
-        let (reason, key) = (json(&reason)?, self.key.public());
+        let (reason, key) = (json(&reason)?, self.key.verifying_key().id());
         line.push_str(&format!(r#"{{"reason":{reason},"key":"{key}""#));
-        let signature = self.key.sign(self.id, line.as_bytes());
-        line.push_str(SIGNATURE);
-        line.push_str(&signature);
-        line.push_str(crate::record::AFTER_SIGNATURE);
+        let signed = signature::sign(&self.key, self.id, line.as_bytes())?;
+        line.push_str(signature::BEFORE);
+        line.push_str(&signed);
+        line.push_str(signature::AFTER);
         self.take(&line)?;
         self.unsigned = 0;
         Ok(())
@@ -222,7 +223,7 @@ impl<S: Store> Scribe<S> {
         let continued = Continued {
             trail: self.name.clone(),
             id: self.id,
-            key: self.key.public(),
+            key: self.key.verifying_key().id(),
             file,
             previous: self.head(),
         };

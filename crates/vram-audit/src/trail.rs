@@ -5,14 +5,12 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use serde::Serialize;
+use vram_seal::{SigningKey, VerifyingKey};
 
 use crate::queue::Queue;
 use crate::record::depth_within;
 use crate::scribe::{Scribe, Start};
-use crate::{
-    Clock, Error, Head, MAX_DEPTH, MAX_EVENT_BYTES, Options, PublicKey, Result, SigningKey, Store,
-    TrailId,
-};
+use crate::{Clock, Error, Head, MAX_DEPTH, MAX_EVENT_BYTES, Options, Result, Store, TrailId};
 
 /// How much an event matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +54,7 @@ pub struct Trail {
     clock: Arc<dyn Clock>,
     writer: Option<JoinHandle<()>>,
     id: TrailId,
-    public: PublicKey,
+    public: VerifyingKey,
 }
 
 impl Trail {
@@ -79,7 +77,7 @@ impl Trail {
         options: Options,
     ) -> Result<Self> {
         let options = options.checked()?;
-        let (store, start) = crate::file::open(path.as_ref(), key.public(), &options)?;
+        let (store, start) = crate::file::open(path.as_ref(), key.verifying_key(), &options)?;
         Self::start(store, key, &options, &start)
     }
 
@@ -102,7 +100,7 @@ impl Trail {
         options: &Options,
         start: &Start,
     ) -> Result<Self> {
-        let public = key.public();
+        let public = key.verifying_key().clone();
         let scribe = Scribe::start(store, key, options, start)?;
         let id = scribe.id();
         let queue = Arc::new(Queue::new(options, scribe.head()));
@@ -163,8 +161,8 @@ impl Trail {
 
     /// What its checkpoints are checked with.
     #[must_use]
-    pub const fn public_key(&self) -> PublicKey {
-        self.public
+    pub const fn public_key(&self) -> &VerifyingKey {
+        &self.public
     }
 
     /// Writes what was accepted, signs the end and returns it, once it is on disk.

@@ -4,8 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 
 use serde::Serialize;
+use vram_seal::KeyId;
 
-use crate::{Head, PublicKey, TrailId};
+use crate::{Head, TrailId};
 
 /// Whether a trail is what its writer wrote.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -167,7 +168,7 @@ pub enum Why {
     /// It is signed with a key that was not given.
     ForeignKey {
         /// That key.
-        key: PublicKey,
+        key: KeyId,
     },
     /// Its signature does not hold: it, or something since the checkpoint before it, was changed, and
     /// the hashes after the change made anew.

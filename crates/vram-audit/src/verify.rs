@@ -1,13 +1,14 @@
 //! Verification: walks the chain once, from its beginning.
 
+use vram_seal::{KeyId, VerifyingKey};
+
 use crate::lines::{End, Item, Lines, Place, Source};
 use crate::record::{
     Checkpoint, Continued, Gap, Genesis, Line, NoRecord, Opened, beginning, depth_within,
-    split_signature,
 };
 use crate::{
-    Ending, Fault, Head, Kind, MAX_DEPTH, PublicKey, Reason, RecordHash, Result, Summary, TrailId,
-    Verdict, Why,
+    Ending, Fault, Head, Kind, MAX_DEPTH, Reason, RecordHash, Result, Summary, TrailId, Verdict,
+    Why, signature,
 };
 
 /// Verifies trails against keys that are known to be their writers'.
@@ -16,7 +17,7 @@ use crate::{
 /// [`MAX_LINE_BYTES`](crate::MAX_LINE_BYTES).
 #[derive(Clone, Debug)]
 pub struct Verifier {
-    pub(crate) keys: Vec<PublicKey>,
+    pub(crate) keys: Vec<VerifyingKey>,
     expected_head: Option<Head>,
     expected_trail: Option<TrailId>,
     from_continuation: bool,
@@ -27,7 +28,7 @@ impl Verifier {
     ///
     /// A trail names its own key. That says nothing: get the key from its writer, on another way.
     #[must_use]
-    pub fn new(keys: impl IntoIterator<Item = PublicKey>) -> Self {
+    pub fn new(keys: impl IntoIterator<Item = VerifyingKey>) -> Self {
         Self {
             keys: keys.into_iter().collect(),
             expected_head: None,
@@ -56,6 +57,11 @@ impl Verifier {
     pub const fn from_continuation(mut self) -> Self {
         self.from_continuation = true;
         self
+    }
+
+    /// The key of this name, if it was given.
+    pub(crate) fn key(&self, id: KeyId) -> Option<&VerifyingKey> {
+        self.keys.iter().find(|key| key.id() == id)
     }
 
     /// Verifies a trail's files, given in their order.
@@ -276,12 +282,12 @@ impl Walk<'_, '_> {
             }
             Kind::Checkpoint => {
                 let checkpoint: Checkpoint = line.body()?;
-                if !self.verifier.keys.contains(&checkpoint.key) {
+                let Some(key) = self.verifier.key(checkpoint.key) else {
                     return Err(Why::ForeignKey {
                         key: checkpoint.key,
                     });
-                }
-                if !self.is_signed(&item.bytes, checkpoint.key) {
+                };
+                if !self.is_signed(&item.bytes, key) {
                     return Err(Why::Forged {
                         signed_through: self.summary.signed_through,
                     });
@@ -325,11 +331,9 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    pub(crate) fn is_signed(&self, line: &[u8], key: PublicKey) -> bool {
-        let (Some(id), Some((signed, signature))) = (self.summary.id, split_signature(line)) else {
-            return false;
-        };
-        key.holds(id, signed, &signature)
+    pub(crate) fn is_signed(&self, line: &[u8], key: &VerifyingKey) -> bool {
+        let trail = self.summary.id;
+        trail.is_some_and(|trail| signature::holds(key, trail, line))
     }
 }
 

@@ -19,6 +19,7 @@ use crate::output::{Document, Output};
 use crate::progress::Display;
 use crate::quantity::{Pace, parse_size};
 use crate::session::Session;
+use crate::trail::TrailOptions;
 
 /// Flip one bit of sealed data where it lies, and show that verification finds it.
 ///
@@ -38,6 +39,8 @@ pub(crate) struct Options {
     /// The bit of that byte to flip, 0 (the least) to 7. By default a random one.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=7))]
     bit: Option<u8>,
+    #[command(flatten)]
+    trail: TrailOptions,
     #[command(flatten)]
     device: DeviceOptions,
     #[command(flatten)]
@@ -97,12 +100,15 @@ impl Flip {
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
+    options.trail.require_sense()?;
     if options.size == 0 {
         return Err(Misused("--size 0 leaves no bit to flip; give 1 at least".to_owned()).into());
     }
     let flip = Flip::choose(options)?;
     let display = Display::new();
-    let session = Session::open(&options.device, None, &display, |builder| builder)?;
+    let session = Session::open(&options.device, None, &options.trail, &display, |builder| {
+        builder
+    })?;
     let findings = drill(&session.manager, options.size, flip, &display)?;
     drop(display);
 
@@ -117,6 +123,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
     } else {
         Output::default().text(&report::text(&session, &findings))?;
     }
+    session.close()?;
     Ok(exit)
 }
 

@@ -78,11 +78,29 @@ pub(crate) fn not_understood(error: &clap::Error) -> Exit {
 
 /// Says what went wrong, in one line on stderr, and to programs as the one document on stdout.
 pub(crate) fn report(command: &'static str, error: &anyhow::Error, format: Format) -> Exit {
-    let exit = Exit::of(error);
-    let message = match refusal(error) {
+    let exit = told(command, error);
+    if format.json {
+        let message = headline(error);
+        let failure = Failure::new(exit, message, cause(error));
+        let document = Document::new(command, FailureDocument { error: failure });
+        // What could be said of a failure here has been said on stderr.
+        Output::default().json(&document).ok();
+    }
+    exit
+}
+
+/// What went wrong, in a line.
+fn headline(error: &anyhow::Error) -> String {
+    match refusal(error) {
         Some(refusal) => refused(refusal),
         None => message(error),
-    };
+    }
+}
+
+/// Says what went wrong on stderr alone: for what goes wrong after the document was printed.
+pub(crate) fn told(command: &'static str, error: &anyhow::Error) -> Exit {
+    let exit = Exit::of(error);
+    let message = headline(error);
     output::note(&message);
     if let Some(refusal) = refusal(error) {
         output::detail(&doctor::findings(refusal.findings()));
@@ -90,12 +108,6 @@ pub(crate) fn report(command: &'static str, error: &anyhow::Error, format: Forma
     }
     if exit == Exit::Usage {
         output::note(&format!("see vram {command} --help"));
-    }
-    if format.json {
-        let failure = Failure::new(exit, message, cause(error));
-        let document = Document::new(command, FailureDocument { error: failure });
-        // What could be said of a failure here has been said on stderr.
-        Output::default().json(&document).ok();
     }
     exit
 }

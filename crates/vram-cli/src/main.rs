@@ -3,7 +3,10 @@
 //! One module a command. What a user sees is written in [`output`] and [`exit`] alone.
 #![forbid(unsafe_code)]
 
+mod attest;
+mod audit;
 mod bench;
+mod challenge;
 mod cli;
 mod device;
 mod devices;
@@ -12,6 +15,7 @@ mod doctor;
 mod drill;
 mod exit;
 mod hardening;
+mod hold;
 mod key;
 mod logging;
 mod output;
@@ -21,6 +25,8 @@ mod quantity;
 mod seal;
 mod session;
 mod shown;
+mod trail;
+mod verify_evidence;
 
 fn main() -> std::process::ExitCode {
     hardening::begin();

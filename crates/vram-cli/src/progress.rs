@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use vram_residency::{Event, Observer, Progress, Stage};
+use vram_residency::{Event, Observer, ObserverError, Progress, Stage};
 
 use crate::logging;
 
@@ -98,12 +98,13 @@ impl Drop for Display {
 }
 
 impl Observer for Line {
-    fn on_event(&self, event: &Event<'_>) {
+    fn on_event(&self, event: &Event<'_>) -> Result<(), ObserverError> {
         if let Event::Allocated { shard, .. } = event
             && !self.together.load(Ordering::Relaxed)
         {
             self.begin(shard.as_str());
         }
+        Ok(())
     }
 }
 

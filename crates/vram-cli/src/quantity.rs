@@ -46,6 +46,19 @@ impl Pace {
     }
 }
 
+/// Reads a time as `60s`, `1h 30m` or `250ms`, of a millisecond at least and a year at most.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    const LEAST: Duration = Duration::from_millis(1);
+    const MOST: Duration = Duration::from_secs(366 * 24 * 3600);
+    let parsed: jiff::SignedDuration = text
+        .parse()
+        .map_err(|_invalid| "give a number and a unit, as 60s, 5m or 1h".to_owned())?;
+    let duration = Duration::try_from(parsed).ok();
+    duration
+        .filter(|duration| (LEAST..=MOST).contains(duration))
+        .ok_or_else(|| "give 1ms at least and 366 days at most".to_owned())
+}
+
 /// A time, as `312 ms`.
 pub(crate) fn time(duration: Duration) -> String {
     const UNITS: [(u64, &str); 3] = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs")];
@@ -132,6 +145,15 @@ mod tests {
         assert_eq!(parse_size("2GB"), Ok(2_000_000_000));
         for bad in ["", "GiB", "-1", "1 parsec", "0x10", "1e9"] {
             assert!(parse_size(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn times_are_read_with_their_units() {
+        assert_eq!(parse_duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_duration("1h 30m"), Ok(Duration::from_secs(5400)));
+        for bad in ["", "10", "0s", "-1s", "1 parsec", "10m ago", "367d"] {
+            assert!(parse_duration(bad).is_err(), "{bad:?}");
         }
     }
 }

@@ -5,24 +5,31 @@ mod hashing;
 mod plan;
 mod report;
 mod sample;
+mod set;
+mod signature;
 
-use std::path::PathBuf;
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use vram_residency::{Manager, SealRequest, SealedShard, VerificationReport};
 use vram_seal::{Digest, ModelRef, ShardId, VerityDigest};
 
-use self::expected::Expected;
+use self::expected::{Expected, SourceOptions};
 use self::hashing::Hashing;
-use self::plan::{Plan, Work};
+pub(crate) use self::plan::Plan;
+use self::plan::Work;
+use self::set::SetOptions;
+use self::signature::SignatureOptions;
 use crate::cli::Format;
 use crate::device::DeviceOptions;
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
+use crate::hold::{HoldOptions, Holding};
 use crate::output::{Document, Output};
 use crate::progress::Display;
 use crate::quantity::parse_size;
 use crate::session::Session;
+use crate::trail::TrailOptions;
 
 /// Seal model files into GPU memory and verify them there.
 ///
@@ -35,6 +42,19 @@ use crate::session::Session;
 /// it; computing it keeps one core busy for each file, and --hashing verity leaves it out. Verity is
 /// fs-verity's digest, as `fsverity digest` prints it: it is what the device measures. Where that is
 /// known beforehand, --hashing trusted with --expect-verity is the fastest.
+#[derive(Debug, Args)]
+pub(crate) struct Command {
+    #[command(flatten)]
+    options: Options,
+    #[command(flatten)]
+    hold: HoldOptions,
+    #[command(flatten)]
+    trail: TrailOptions,
+    #[command(flatten)]
+    pub(crate) format: Format,
+}
+
+/// What is sealed, and where.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Files to seal, or folders: each *.safetensors and *.gguf in a folder becomes a shard of one
@@ -58,9 +78,15 @@ pub(crate) struct Options {
     /// The same as --expect fsverity:HEX.
     #[arg(long, value_name = "HEX")]
     expect_verity: Option<VerityDigest>,
+    #[command(flatten)]
+    source: SourceOptions,
+    #[command(flatten)]
+    signature: SignatureOptions,
     /// What the host computes of the bytes on their way. The device measures them in any case.
     #[arg(long, value_enum, default_value_t)]
     hashing: Hashing,
+    #[command(flatten)]
+    set: SetOptions,
     /// Use at most so much device memory, 16 MiB for measuring included; as 40GiB.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     budget: Option<u64>,
@@ -73,8 +99,6 @@ pub(crate) struct Options {
     token_file: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceOptions,
-    #[command(flatten)]
-    pub(crate) format: Format,
 }
 
 impl Options {
@@ -88,21 +112,101 @@ impl Options {
 }
 
 /// A shard, and where its bytes came from.
-struct Sealed {
+pub(crate) struct Sealed {
     path: Option<PathBuf>,
-    shard: SealedShard,
+    pub(crate) shard: SealedShard,
 }
 
-pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
-    let plan = Plan::new(options)?;
+/// What a run has sealed. The shards are gone before the manager that sealed them.
+pub(crate) struct Batch {
+    pub(crate) sealed: Vec<Sealed>,
+    sets: Vec<set::Set>,
+    signed: Option<plan::Signed>,
+    pub(crate) sealing: Duration,
+    pub(crate) session: Session,
+}
+
+impl Batch {
+    /// Ends the run in order: the shards are wiped, then the manager and the trail that it tells are done.
+    pub(crate) fn close(self) -> anyhow::Result<()> {
+        drop(self.sealed);
+        self.session.close()
+    }
+}
+
+pub(crate) fn run(command: &Command) -> anyhow::Result<Exit> {
+    command.trail.require_sense()?;
+    let plan = Plan::new(&command.options)?;
+    let holding = command.hold.prepare()?;
     let display = Display::new();
+    let batch = seal_all(
+        &command.options,
+        plan,
+        &command.trail,
+        holding.as_ref(),
+        &display,
+    )?;
+    let Batch {
+        sealed,
+        sets,
+        signed,
+        sealing,
+        session,
+    } = batch;
+    let verified = verify(&session.manager, &sealed, &display)?;
+    drop(display);
+
+    let shards = sealed.iter().zip(&verified);
+    let shards: Vec<_> = shards
+        .map(|(sealed, verified)| report::Shard::new(sealed, verified))
+        .collect();
+    if command.format.json {
+        let signed = signed.as_ref();
+        let held = holding.as_ref().map(Holding::document);
+        let body = report::document(&session, &shards, &sets, signed, sealing, held);
+        Output::default().json(&Document::new("seal", body))?;
+    } else {
+        let (signed, held) = (signed.as_ref(), holding.is_some());
+        Output::default().text(&report::text(
+            &session, &shards, &sets, signed, sealing, held,
+        ))?;
+    }
+    drop(shards);
+    let exit = holding.map_or(Exit::Good, |holding| {
+        let shards: Vec<_> = sealed.iter().map(|Sealed { shard, .. }| shard).collect();
+        holding.hold(&session.manager, &shards)
+    });
+    drop(sealed);
+    match (session.close(), exit) {
+        (closed, Exit::Good) => closed.map(|()| exit),
+        (Ok(()), exit) => Ok(exit),
+        // What went wrong before says more.
+        (Err(error), exit) => {
+            exit::told("seal", &error);
+            Ok(exit)
+        }
+    }
+}
+
+/// Seals everything that is planned.
+pub(crate) fn seal_all(
+    options: &Options,
+    plan: Plan,
+    trail: &TrailOptions,
+    holding: Option<&Holding>,
+    display: &Display,
+) -> anyhow::Result<Batch> {
     let session = Session::open(
         &options.device,
         options.token_file.as_deref(),
-        &display,
+        trail,
+        display,
         |mut builder| {
             if let Some(bytes) = options.budget {
                 builder = builder.budget(bytes);
+            }
+            if let Some(holding) = holding {
+                builder = builder.observer(holding.observer());
             }
             if let Some(bytes) = options.max_size {
                 builder = builder.max_shard_size(bytes);
@@ -111,26 +215,29 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
         },
     )?;
 
+    if let Some(holding) = holding {
+        holding.watch(&session.manager, session.trail());
+    }
     let started = Instant::now();
-    let mut sealed = Vec::new();
+    let (mut sealed, mut sets) = (Vec::new(), Vec::new());
     for work in plan.work {
-        sealed.extend(seal(&session.manager, work, options, &display)?);
+        if holding.is_some_and(Holding::is_over) {
+            break;
+        }
+        let folder = work.folder().map(Path::to_owned);
+        let shards = seal(&session.manager, work, options, display)?;
+        if let Some(folder) = folder {
+            sets.push(options.set.sealed(&folder, &shards)?);
+        }
+        sealed.extend(shards);
     }
-    let sealing = started.elapsed();
-    let verified = verify(&session.manager, &sealed, &display)?;
-    drop(display);
-
-    let shards = sealed.iter().zip(&verified);
-    let shards: Vec<_> = shards
-        .map(|(sealed, verified)| report::Shard::new(sealed, verified))
-        .collect();
-    if options.format.json {
-        let body = report::document(&session, &shards, sealing);
-        Output::default().json(&Document::new("seal", body))?;
-    } else {
-        Output::default().text(&report::text(&session, &shards, sealing))?;
-    }
-    Ok(Exit::Good)
+    Ok(Batch {
+        sealed,
+        sets,
+        signed: plan.signed,
+        sealing: started.elapsed(),
+        session,
+    })
 }
 
 fn seal(
@@ -139,8 +246,8 @@ fn seal(
     options: &Options,
     display: &Display,
 ) -> anyhow::Result<Vec<Sealed>> {
-    let (id, path, source) = match work {
-        Work::Folder(folder) => {
+    let (id, path, source, expectation) = match work {
+        Work::Folder { folder, .. } => {
             let model = options.model.as_ref();
             let (hashing, progress) = (options.hashing.into(), display.progress());
             display.counting_together(folder.files().len());
@@ -152,14 +259,24 @@ fn seal(
                 .map(|(path, shard)| Sealed { path, shard });
             return Ok(sealed.collect());
         }
-        Work::File { id, path } => (id, Some(path.clone()), path),
-        Work::Sample { id, ref file } => (id, None, file.path().to_owned()),
+        Work::File {
+            id,
+            path,
+            expectation,
+        } => (id, Some(path.clone()), path, expectation),
+        Work::Sample { id, ref file } => (id, None, file.path().to_owned(), None),
     };
     let mut request = SealRequest::file(id, source)
         .hashing(options.hashing.into())
         .progress(display.progress());
     if let Some(model) = &options.model {
         request = request.model(model.clone());
+    }
+    if let Some(position) = options.set.position() {
+        request = request.position(position);
+    }
+    if let Some(expectation) = expectation {
+        request = request.expect(expectation);
     }
     for expected in options.expected() {
         request = expected.demanded_of(request);

@@ -11,6 +11,7 @@ use crate::key;
 use crate::output::{CAUTION, row};
 use crate::profile::Applied;
 use crate::progress::Display;
+use crate::trail::{Kept, TrailDocument, TrailOptions};
 
 /// The worker that the seal key is derived for.
 const WORKER: &str = "vram-cli";
@@ -20,6 +21,8 @@ const WORKER: &str = "vram-cli";
 pub(crate) struct Session {
     pub(crate) manager: Manager,
     simulated_because: Option<String>,
+    /// Declared after the manager, which tells it of its end.
+    trail: Option<Kept>,
 }
 
 /// What documents say of the device.
@@ -29,6 +32,8 @@ pub(crate) struct DeviceDocument<'a> {
     simulated_because: Option<&'a str>,
     device: &'a DeviceProperties,
     policy: Applied,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit: Option<TrailDocument>,
 }
 
 impl Session {
@@ -36,10 +41,12 @@ impl Session {
     pub(crate) fn open(
         options: &DeviceOptions,
         token_file: Option<&Path>,
+        trail: &TrailOptions,
         display: &Display,
         configure: impl FnOnce(ManagerBuilder) -> ManagerBuilder,
     ) -> anyhow::Result<Self> {
         let token = key::token(token_file)?;
+        let trail = trail.open()?;
         let found = device::find(&options.origin)?;
         let mut builder = Manager::builder()
             .device(options.device)
@@ -51,6 +58,9 @@ impl Session {
             )
             .witness(found.witness)
             .observer(display.observer());
+        if let Some(trail) = &trail {
+            builder = builder.observer(trail.observer());
+        }
         // Only ever for the simulation that was chosen above, never for what turns out to be one.
         if found.simulated_because.is_some() {
             builder = builder.allow_simulated();
@@ -58,7 +68,20 @@ impl Session {
         Ok(Self {
             manager: configure(builder).build(&found.platform)?,
             simulated_because: found.simulated_because,
+            trail,
         })
+    }
+
+    /// The audit trail that is kept, if one is.
+    pub(crate) const fn trail(&self) -> Option<&Kept> {
+        self.trail.as_ref()
+    }
+
+    /// Ends the run in order: the manager first, then the trail that it tells. The shards must be gone.
+    pub(crate) fn close(self) -> anyhow::Result<()> {
+        let Self { manager, trail, .. } = self;
+        drop(manager);
+        trail.map_or(Ok(()), Kept::close)
     }
 
     /// The lines that say which device it is, and under which policy it is used.
@@ -83,6 +106,7 @@ impl Session {
             simulated_because: self.simulated_because.as_deref(),
             device,
             policy: Applied::by(&self.manager),
+            audit: self.trail.as_ref().map(Kept::document),
         }
     }
 }

@@ -1,17 +1,18 @@
 //! How a manager is configured, and made.
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, SystemTime};
 
 use vram_alloc::{Allocator, AllocatorConfig, Device, Mechanism, Platform};
 use vram_observe::{ThisMachine, Witness};
 use vram_policy::{CheckId, Enforcement, Policy};
 use vram_seal::{DeviceId, SealKey, Token, WorkerId};
 
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, DEFAULT_CLOCK_SKEW, SystemClock, Timekeeper};
 use crate::enforcement::{Surroundings, Watch};
-use crate::event::{Event, Observer, TracingObserver};
+use crate::event::{self, Event, Observer, TracingObserver};
+use crate::keys::{Previous, Secret, keys_for};
 use crate::manager::{Manager, Settings};
 use crate::measurer::Measurer;
 use crate::staging::{DEFAULT_BUFFER_LEN, DEFAULT_BUFFERS, StagingPool};
@@ -40,10 +41,11 @@ const WITHOUT_MMU_FREEZING: [CheckId; 2] =
 pub struct ManagerBuilder {
     device: usize,
     secret: Option<Secret>,
-    worker: Option<WorkerId>,
+    previous: Vec<Previous>,
     allocator: AllocatorConfig,
     max_shard_size: u64,
     max_age: Option<Duration>,
+    clock_skew: Duration,
     allow_simulated: bool,
     policy: Option<Policy>,
     witness: Option<Arc<dyn Witness>>,
@@ -52,11 +54,6 @@ pub struct ManagerBuilder {
     staging_buffer_len: usize,
     clock: Arc<dyn Clock>,
     observers: Vec<Arc<dyn Observer>>,
-}
-
-enum Secret {
-    Token(Token),
-    Key(SealKey),
 }
 
 impl Default for ManagerBuilder {
@@ -71,10 +68,11 @@ impl ManagerBuilder {
         Self {
             device: 0,
             secret: None,
-            worker: None,
+            previous: Vec::new(),
             allocator: AllocatorConfig::default(),
             max_shard_size: DEFAULT_MAX_SHARD_SIZE,
             max_age: None,
+            clock_skew: DEFAULT_CLOCK_SKEW,
             allow_simulated: false,
             policy: None,
             witness: None,
@@ -93,15 +91,36 @@ impl ManagerBuilder {
     }
 
     /// Derives the seal key from a token, for this worker and this device (HKDF-SHA256).
-    pub fn token(mut self, token: Token, worker: WorkerId) -> Self {
-        self.secret = Some(Secret::Token(token));
-        self.worker = Some(worker);
-        self
+    pub fn token(self, token: Token, worker: WorkerId) -> Self {
+        self.secret(Secret::token(token, worker))
     }
 
     /// Signs with a key as it is.
-    pub fn key(mut self, key: SealKey) -> Self {
-        self.secret = Some(Secret::Key(key));
+    pub fn key(self, key: SealKey) -> Self {
+        self.secret(Secret::Key(key))
+    }
+
+    /// Seals with the key of this secret. The last one that is given counts.
+    pub fn secret(mut self, secret: Secret) -> Self {
+        self.secret = Some(secret);
+        self
+    }
+
+    /// Accepts what the key of this token sealed before, up to this time: see [`previous`](Self::previous).
+    pub fn previous_token(self, token: Token, worker: WorkerId, until: SystemTime) -> Self {
+        self.previous(Secret::token(token, worker), until)
+    }
+
+    /// Accepts what this key sealed before, up to this time: see [`previous`](Self::previous).
+    pub fn previous_key(self, key: SealKey, until: SystemTime) -> Self {
+        self.previous(Secret::Key(key), until)
+    }
+
+    /// Accepts what the key of this secret sealed before, up to this time: for the time in which a key is replaced.
+    /// Nothing is sealed with it. [`Manager::rotate`] replaces the key of a manager that lives. May be called for
+    /// several keys, [`SealKeys::MAX_PREVIOUS`](vram_seal::SealKeys::MAX_PREVIOUS) at most.
+    pub fn previous(mut self, secret: Secret, until: SystemTime) -> Self {
+        self.previous.push(Previous { secret, until });
         self
     }
 
@@ -130,9 +149,24 @@ impl ManagerBuilder {
         self
     }
 
-    /// Refuses to verify seals that are older.
+    /// Refuses to verify seals that are older. The limit is exact: the tolerated
+    /// [skew](Self::clock_skew) doesn't stretch it.
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = Some(age);
+        self
+    }
+
+    /// Tolerates clocks that differ by so much. The default is
+    /// [`DEFAULT_CLOCK_SKEW`](crate::DEFAULT_CLOCK_SKEW), 5 seconds.
+    ///
+    /// A seal that is dated further ahead of the clock is refused and stops the manager
+    /// ([`Error::FromTheFuture`]), whether or not there is a [maximum age](Self::max_age). So is anything
+    /// that needs the time refused while the clock is further behind than that of where it has to be: the
+    /// latest time that was read, and what has passed since then by a clock that nobody can set
+    /// ([`Error::ClockSetBack`]). Small steps back add up. A clock that is set forward makes seals older,
+    /// and can't be set back again by more than the skew without the manager refusing.
+    pub fn clock_skew(mut self, tolerated: Duration) -> Self {
+        self.clock_skew = tolerated;
         self
     }
 
@@ -184,7 +218,8 @@ impl ManagerBuilder {
         self
     }
 
-    /// Lets an observer hear of every event, beside the log.
+    /// Lets an observer hear of every event, beside the log. One that can't keep an event stops the manager
+    /// ([`Observer::on_event`]).
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observers.push(observer);
         self
@@ -194,10 +229,12 @@ impl ManagerBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::NoKey`]; [`Error::Simulated`] for a simulation that wasn't allowed;
+    /// [`Error::NoKey`]; [`Error::Seal`] for a previous key that is the present one, comes twice, or whose time is over,
+    /// or for too many of them; [`Error::Simulated`] for a simulation that wasn't allowed;
     /// [`Error::Policy`] for a device or a machine that the policy refuses; [`Error::Memory`] if there is no
     /// such device, or it has no room, or it fails the self-test, or for staging of fewer than 2
-    /// buffers or of empty ones, or an interval of re-checks that is zero.
+    /// buffers or of empty ones, or an interval of re-checks that is zero; [`Error::System`] if the clock gives
+    /// no time.
     pub fn build(self, platform: &Platform) -> Result<Manager> {
         let device = platform.open(self.device)?;
         self.build_on(&device)
@@ -209,6 +246,16 @@ impl ManagerBuilder {
     ///
     /// As [`build`](Self::build).
     pub fn build_on(self, device: &Device) -> Result<Manager> {
+        let observers = self.observers.clone();
+        self.build_untold(device).inspect_err(|error| {
+            let reason = error.to_string();
+            if let Err(error) = event::tell(&observers, &Event::ManagerRefused { reason }) {
+                tracing::error!(%error, "an event is lost");
+            }
+        })
+    }
+
+    fn build_untold(self, device: &Device) -> Result<Manager> {
         if self
             .recheck_every
             .is_some_and(|interval| interval.is_zero())
@@ -226,19 +273,21 @@ impl ManagerBuilder {
                 device: properties.name.clone(),
             });
         }
-        let watch = self.watch(simulated);
-        let surroundings = self.admit(&watch, device)?;
         let device_id = DeviceId {
             uuid: properties.uuid,
             simulated,
         };
-        let key = match (self.secret, &self.worker) {
-            (Some(Secret::Key(key)), _) => key,
-            (Some(Secret::Token(token)), Some(worker)) => {
-                SealKey::derive(&token, worker, &device_id)?
-            }
-            (Some(Secret::Token(_)) | None, _) => return Err(Error::NoKey),
+        let started = Event::ManagerStarted {
+            device: device_id,
+            device_name: &properties.name,
+            library: env!("CARGO_PKG_VERSION"),
         };
+        event::tell(&self.observers, &started)?;
+        let watch = self.watch(simulated);
+        let surroundings = self.admit(&watch, device)?;
+        let time = Timekeeper::new(self.clock, self.clock_skew)?;
+        let secret = self.secret.ok_or(Error::NoKey)?;
+        let keys = keys_for(secret, self.previous, &device_id, time.now()?)?;
         let allocator = Allocator::new(device, self.allocator)?;
         let staging = StagingPool::new(
             allocator.device(),
@@ -251,11 +300,11 @@ impl ManagerBuilder {
             device_id,
             watch,
             surroundings,
-            key,
+            keys: RwLock::new(keys),
             max_shard_size: self.max_shard_size,
             max_age: self.max_age,
             staging,
-            clock: self.clock,
+            time,
             observers: self.observers,
         };
         let manager = Manager::new(settings, measurer);
@@ -288,20 +337,18 @@ impl ManagerBuilder {
 
     /// Judges the device and the machine, and tells what is refused or warned of.
     fn admit(&self, watch: &Watch, device: &Device) -> Result<Surroundings> {
-        let tell = |event: &Event<'_>| {
-            self.observers
-                .iter()
-                .for_each(|observer| observer.on_event(event));
-        };
         let surroundings = watch.look(device)?;
         let report = surroundings.together();
         if let Err(refusal) = report.enforce() {
-            tell(&Event::policy_violation(None, &refusal));
+            let violation = Event::policy_violation(None, &refusal);
+            if let Err(error) = event::tell(&self.observers, &violation) {
+                tracing::error!(%error, "an event is lost");
+            }
             return Err(refusal.into());
         }
         let news = watch.news(&report);
         if !news.is_empty() {
-            tell(&Event::policy_warning(None, news));
+            event::tell(&self.observers, &Event::policy_warning(None, news))?;
         }
         Ok(surroundings)
     }
@@ -321,6 +368,7 @@ impl fmt::Debug for ManagerBuilder {
             .field("device", &self.device)
             .field("max_shard_size", &self.max_shard_size)
             .field("max_age", &self.max_age)
+            .field("clock_skew", &self.clock_skew)
             .field("allow_simulated", &self.allow_simulated)
             .field("policy", &self.policy)
             .field("recheck_every", &self.recheck_every)

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use vram_alloc::{Device, DeviceProperties, FrozenRegion, OpenRegion, RegionObservation};
-use vram_observe::{Card, Witness};
+use vram_observe::{Answer, Card, CardAttestation, Witness};
 use vram_policy::{
     CheckId, Enforcement, Finding, ManagementFacts, Policy, RegionFacts, Report, Status,
 };
 
+use crate::Result;
 use crate::event::Event;
 use crate::facts::{self, Expected};
 use crate::manager::{Manager, lock};
 use crate::shard::SealedShard;
-use crate::{Error, Result};
 
 /// A policy, who observes for it, and what of it has been told.
 #[derive(Debug)]
@@ -56,6 +56,11 @@ impl Watch {
             uuid: properties.uuid,
             pci_bus_id: properties.pci_bus_id.as_deref(),
         })
+    }
+
+    /// What a card says of itself under its own signature, over this nonce.
+    pub(crate) fn attestation(&self, card: &Card<'_>, nonce: &[u8; 32]) -> Answer<CardAttestation> {
+        self.witness.attestation(card, nonce)
     }
 
     /// Looks at an open device and at the machine, and judges what is seen. What the driver won't say is
@@ -139,11 +144,12 @@ impl Manager {
     }
 
     /// Lets the observers know what the policy tolerates of a shard's region, if that is news.
-    pub(crate) fn tell_warnings(&self, shard: &SealedShard, report: &Report) {
+    pub(crate) fn tell_warnings(&self, shard: &SealedShard, report: &Report) -> Result<()> {
         let news = shard.warnings().news(report);
-        if !news.is_empty() {
-            self.tell(&Event::policy_warning(Some(shard.id()), news));
+        if news.is_empty() {
+            return Ok(());
         }
+        self.tell(&Event::policy_warning(Some(shard.id()), news))
     }
 
     /// Looks at the device and at the machine around it again, and judges them: what can change while a
@@ -151,29 +157,25 @@ impl Manager {
     /// came to the device, a debugger at this process, its limits.
     ///
     /// [`recheck_every`](crate::ManagerBuilder::recheck_every) does this again and again. Warnings that
-    /// weren't there before, or that have changed, are told as [`Event::PolicyWarning`].
+    /// weren't there before, or that have changed, are told as [`Event::PolicyWarning`], and that nothing was
+    /// refused as [`Event::Rechecked`].
     ///
     /// # Errors
     ///
     /// [`Error::Policy`] for a finding that the policy refuses, and [`Error::Memory`] for a lost device:
     /// both stop the manager. What can't be observed is unknown, and refused where the policy asks for it.
     pub fn recheck(&self) -> Result<Report> {
+        self.retire_keys();
         let judged = self.look_again();
-        match &judged {
-            Ok(report) => {
-                let news = self.settings().watch.news(report);
-                if !news.is_empty() {
-                    self.tell(&Event::policy_warning(None, news));
-                }
-            }
-            Err(error) => {
-                if let Error::Policy(refusal) = error {
-                    self.tell(&Event::policy_violation(None, refusal));
-                }
-                self.stop_if_fatal(error);
-            }
+        let report = judged.inspect_err(|error| self.tell_failure(error, None, None))?;
+        let news = self.settings().watch.news(&report);
+        if !news.is_empty() {
+            self.tell(&Event::policy_warning(None, news))?;
         }
-        judged
+        let warnings = report.findings().iter().filter(|found| warns(found));
+        let warnings = warnings.count();
+        self.tell(&Event::Rechecked { warnings })?;
+        Ok(report)
     }
 
     fn look_again(&self) -> Result<Report> {

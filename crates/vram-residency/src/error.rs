@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use vram_alloc::Bytes;
 use vram_policy::Refusal;
-use vram_seal::{ShardId, VerityDigest};
+use vram_seal::{SealKeyId, ShardId, VerityDigest};
 
+use crate::folder::FolderDifference;
 use crate::hashing::HostHashing;
+use crate::keys::SecretRefusal;
 use crate::model::ModelError;
 use crate::room::NoRoom;
 use crate::verification::Difference;
@@ -51,6 +53,40 @@ pub enum Error {
     /// No key to sign with.
     #[error("there is no key: give the builder a token or a seal key")]
     NoKey,
+    /// A secret that is not taken from where it is said to be, or is not what it is said to be.
+    #[error("the {what} from {from} can't be used: {reason}")]
+    Secret {
+        /// Which secret.
+        what: &'static str,
+        /// Where from.
+        from: String,
+        /// Why not, and what to do.
+        reason: Box<SecretRefusal>,
+    },
+    /// A shard whose seal was made with a key that was replaced, and whose time is over. Nothing says that the shard
+    /// was changed, and nothing says any more that it was not.
+    #[error(
+        "the key {key} that {shard} was sealed with was replaced, and accepted until {} only. Seal it again",
+        date(*until)
+    )]
+    KeyExpired {
+        /// The shard.
+        shard: ShardId,
+        /// The key's name.
+        key: SealKeyId,
+        /// Until when it was accepted, since 1970-01-01 00:00:00 UTC.
+        until: Duration,
+    },
+    /// A shard whose seal was made with a key that this manager has never had.
+    #[error(
+        "{shard} was sealed with the key {key}, which this manager doesn't hold. Verify it with the one that does, or seal it again"
+    )]
+    KeyUnknown {
+        /// The shard.
+        shard: ShardId,
+        /// The key's name.
+        key: SealKeyId,
+    },
     /// A shard of no bytes.
     #[error("{shard} has 0 bytes: there is nothing to seal. The smallest shard is 1 byte")]
     Empty {
@@ -144,6 +180,48 @@ pub enum Error {
         /// What the caller expected.
         expected: String,
     },
+    /// The bytes are more or fewer than those that were expected.
+    #[error(
+        "{shard} is not what was expected: it has {found}, expected {expected}. Nothing was sealed; get the right file"
+    )]
+    UnexpectedSize {
+        /// The shard.
+        shard: ShardId,
+        /// How many it has.
+        found: Bytes,
+        /// How many were expected.
+        expected: Bytes,
+    },
+    /// A signature, a manifest, a checksum file or a cache's name.
+    #[error("{}: {source}", path.display())]
+    Provenance {
+        /// The file that it is about.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: vram_provenance::Error,
+    },
+    /// A folder is not the model that was signed.
+    #[error(
+        "{} is not the model that was signed: {}. Nothing was sealed; get the whole model as it was published",
+        path.display(),
+        listed(differences, *more)
+    )]
+    NotAsSigned {
+        /// The folder.
+        path: PathBuf,
+        /// How they differ.
+        differences: Vec<FolderDifference>,
+        /// How many differences there are beside those.
+        more: usize,
+    },
+    /// A file that nothing is expected of, where something has to be.
+    #[error("{} has no expected digest: {why}", path.display())]
+    NothingExpected {
+        /// The file.
+        path: PathBuf,
+        /// Why not, and what to do.
+        why: &'static str,
+    },
     /// The device measures something other than the digest that was trusted.
     #[error(
         "{shard} is not what was trusted: the device measures verity digest {measured}, expected \
@@ -165,6 +243,14 @@ pub enum Error {
         shard: ShardId,
         /// What was asked for.
         hashing: HostHashing,
+        /// Why not, and what to do.
+        why: &'static str,
+    },
+    /// Where an expected digest came from doesn't go with what is expected.
+    #[error("{shard} can't be sealed as asked: {why}")]
+    Expectation {
+        /// The shard.
+        shard: ShardId,
         /// Why not, and what to do.
         why: &'static str,
     },
@@ -236,21 +322,57 @@ pub enum Error {
     },
     /// A seal from the future.
     #[error(
-        "the seal of {shard} is dated {} ahead of the clock: the clock was set back, or the record \
-         is not what it says",
-        seconds(*ahead)
+        "the seal of {shard} is dated {} ahead of the clock, over the tolerated skew of {}: whoever \
+         sealed it has another time, or the record is not what it says. Set the clocks right",
+        seconds(*ahead),
+        seconds(*tolerated)
     )]
     FromTheFuture {
         /// The shard.
         shard: ShardId,
         /// How far ahead.
         ahead: Duration,
+        /// The skew that is tolerated.
+        tolerated: Duration,
+    },
+    /// The clock went backwards while the manager lived.
+    #[error(
+        "the clock was set back: it is {} behind where it has to be by now, over the tolerated skew of \
+         {}. No seal's age can be told; set it right, or start anew",
+        seconds(*behind),
+        seconds(*tolerated)
+    )]
+    ClockSetBack {
+        /// How far it is behind.
+        behind: Duration,
+        /// The skew that is tolerated.
+        tolerated: Duration,
+    },
+    /// A card in confidential computing that gives no report of its own.
+    #[error(
+        "confidential computing is on, but the card's own attestation can't be had: {source}. No evidence was \
+         made; find out what the management library lacks, and ask again"
+    )]
+    CardAttestation {
+        /// What the management library said.
+        source: vram_observe::Error,
     },
     /// The manager has stopped.
     #[error("the manager has stopped ({reason}) and will neither seal nor permit anything more")]
     Stopped {
         /// Why.
         reason: String,
+    },
+    /// An observer that must keep every event could not keep one. The manager has stopped.
+    #[error(
+        "{event} could not be recorded, so the manager has stopped: {source}; see to the place where events \
+         are kept, and start again"
+    )]
+    Unrecorded {
+        /// The event's name.
+        event: &'static str,
+        /// What the observer says.
+        source: crate::ObserverError,
     },
     /// A shard of another manager.
     #[error("{shard} was not sealed by this manager; verify it with the one that did")]
@@ -287,9 +409,13 @@ impl Error {
             Self::Seal(error) => error.is_retriable(),
             Self::Model { source, .. } => source.is_retriable(),
             Self::Policy(refusal) => refusal.is_retriable(),
+            Self::Provenance { source, .. } => source.is_retriable(),
             Self::Changed { .. } | Self::NoRoom(_) => true,
             Self::Simulated { .. }
             | Self::NoKey
+            | Self::Secret { .. }
+            | Self::KeyExpired { .. }
+            | Self::KeyUnknown { .. }
             | Self::Empty { .. }
             | Self::TooLarge { .. }
             | Self::Duplicate { .. }
@@ -298,8 +424,12 @@ impl Error {
             | Self::NoModels { .. }
             | Self::Read { .. }
             | Self::Unexpected { .. }
+            | Self::UnexpectedSize { .. }
+            | Self::NotAsSigned { .. }
+            | Self::NothingExpected { .. }
             | Self::NotAsTrusted { .. }
             | Self::Hashing { .. }
+            | Self::Expectation { .. }
             | Self::Cancelled { .. }
             | Self::UploadCorrupted { .. }
             | Self::SealBroken { .. }
@@ -308,7 +438,10 @@ impl Error {
             | Self::UnsteadyRead { .. }
             | Self::Expired { .. }
             | Self::FromTheFuture { .. }
+            | Self::CardAttestation { .. }
+            | Self::ClockSetBack { .. }
             | Self::Stopped { .. }
+            | Self::Unrecorded { .. }
             | Self::Foreign { .. }
             | Self::NoSuchTensor { .. }
             | Self::System { .. } => false,
@@ -329,9 +462,14 @@ impl Error {
             | Self::WrongRecord { .. }
             | Self::Tampered { .. }
             | Self::FromTheFuture { .. }
-            | Self::Stopped { .. } => true,
+            | Self::Stopped { .. }
+            | Self::Unrecorded { .. } => true,
             Self::Simulated { .. }
             | Self::NoKey
+            | Self::Secret { .. }
+            | Self::KeyExpired { .. }
+            | Self::KeyUnknown { .. }
+            | Self::Provenance { .. }
             | Self::Empty { .. }
             | Self::TooLarge { .. }
             | Self::NoRoom(_)
@@ -342,11 +480,17 @@ impl Error {
             | Self::Read { .. }
             | Self::Changed { .. }
             | Self::Unexpected { .. }
+            | Self::UnexpectedSize { .. }
+            | Self::NotAsSigned { .. }
+            | Self::NothingExpected { .. }
             | Self::NotAsTrusted { .. }
             | Self::Hashing { .. }
+            | Self::Expectation { .. }
             | Self::Cancelled { .. }
             | Self::UnsteadyRead { .. }
             | Self::Expired { .. }
+            | Self::CardAttestation { .. }
+            | Self::ClockSetBack { .. }
             | Self::Foreign { .. }
             | Self::NoSuchTensor { .. }
             | Self::System { .. } => false,
@@ -356,6 +500,9 @@ impl Error {
     /// Whether bytes or a record are not what they were: what an auditor must hear of.
     #[must_use]
     pub const fn is_integrity_failure(&self) -> bool {
+        if let Self::Provenance { source, .. } = self {
+            return source.is_integrity_failure();
+        }
         matches!(
             self,
             Self::UploadCorrupted { .. }
@@ -363,8 +510,11 @@ impl Error {
                 | Self::WrongRecord { .. }
                 | Self::Tampered { .. }
                 | Self::Unexpected { .. }
+                | Self::UnexpectedSize { .. }
+                | Self::NotAsSigned { .. }
                 | Self::NotAsTrusted { .. }
                 | Self::FromTheFuture { .. }
+                | Self::Seal(vram_seal::Error::Set(_))
         )
     }
 
@@ -383,8 +533,24 @@ fn changed(read: u64, size: u64) -> String {
     }
 }
 
+fn listed(differences: &[FolderDifference], more: usize) -> String {
+    let mut listed: Vec<_> = differences.iter().map(ToString::to_string).collect();
+    if more > 0 {
+        listed.push(format!("and {more} more"));
+    }
+    listed.join("; ")
+}
+
 fn seconds(duration: Duration) -> String {
     format!("{}.{:03} s", duration.as_secs(), duration.subsec_millis())
+}
+
+fn date(since_1970: Duration) -> String {
+    let timestamp = jiff::SignedDuration::try_from(since_1970)
+        .ok()
+        .and_then(|since| jiff::Timestamp::from_duration(since).ok());
+    let seconds = || seconds(since_1970);
+    timestamp.map_or_else(seconds, |timestamp| format!("{timestamp:.0}"))
 }
 
 fn with_table(tensors: usize) -> String {

@@ -1,18 +1,68 @@
 //! What happens to shards, told to whoever keeps a trail or counts.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use vram_alloc::Bytes;
 use vram_policy::{CheckId, Finding, Refusal};
-use vram_seal::{DeviceId, SealRecord, ShardId};
+use vram_seal::{DeviceId, Digest, SealRecord, ShardId};
 
 /// Something that happened. No event holds an address, a key, a tag or a weight.
+///
+/// As JSON, which `docs/spec/audit-trail.md` lays down, its name is the member `event`, and durations are
+/// whole nanoseconds.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// A manager is being made: what is told next is of its device. Critical.
+    ManagerStarted {
+        /// The device.
+        device: DeviceId,
+        /// Its name, as the driver has it.
+        device_name: &'a str,
+        /// The version of this library.
+        library: &'static str,
+    },
+    /// The manager was not made. Critical.
+    ManagerRefused {
+        /// Why.
+        reason: String,
+    },
+    /// The manager has stopped: it seals and permits nothing more. Critical.
+    ManagerStopped {
+        /// The first reason.
+        reason: &'a str,
+    },
+    /// The manager is gone, and with it every shard that it had. Critical.
+    ManagerEnded {},
+    /// The device and the machine around it were looked at again, and nothing was refused.
+    Rechecked {
+        /// How many findings are tolerated.
+        warnings: usize,
+    },
+    /// Shards are sealed under another key from now on. Critical.
+    KeyRotated {
+        /// The identity of the key that seals now.
+        key_id: String,
+        /// That of the one before.
+        previous_key_id: String,
+        /// Until when that one's seals are accepted: nanoseconds since 1970-01-01 00:00:00 UTC.
+        previous_until_unix_nanos: u64,
+    },
+    /// A signed statement was made of shards that were verified for it. Critical.
+    EvidenceMade {
+        /// How many shards it is of.
+        shards: usize,
+        /// SHA-256 of the statement, as it was signed.
+        statement: Digest,
+        /// The challenge that it answers, in hexadecimal.
+        challenge: String,
+        /// The identity of the key that signed it.
+        key_id: String,
+    },
     /// Device memory was taken for a shard.
     Allocated {
         /// The shard.
@@ -27,6 +77,7 @@ pub enum Event<'a> {
         /// What was signed.
         record: &'a SealRecord,
         /// From the request to the signature.
+        #[serde(rename = "duration_ns", serialize_with = "nanoseconds")]
         duration: Duration,
     },
     /// A shard was verified, and found as it was sealed.
@@ -36,6 +87,7 @@ pub enum Event<'a> {
         /// Bytes measured.
         bytes: Bytes,
         /// From the call to the permit.
+        #[serde(rename = "duration_ns", serialize_with = "nanoseconds")]
         duration: Duration,
     },
     /// A shard was not what it was when sealed. Critical.
@@ -54,6 +106,8 @@ pub enum Event<'a> {
     },
     /// A request to seal or to verify was refused, or failed with nothing wrong found.
     Refused {
+        /// What was asked for.
+        operation: Operation,
         /// The shard, or the one that was to be.
         shard: &'a ShardId,
         /// Why.
@@ -78,6 +132,28 @@ pub enum Event<'a> {
     },
 }
 
+/// What a manager is asked to do to a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Operation {
+    /// To seal it.
+    Seal,
+    /// To verify it.
+    Verify,
+}
+
+impl Operation {
+    /// Its name, as it stands in an event.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Seal => "seal",
+            Self::Verify => "verify",
+        }
+    }
+}
+
 impl Event<'_> {
     pub(crate) fn policy_violation<'a>(shard: Option<&'a ShardId>, refusal: &Refusal) -> Event<'a> {
         Event::PolicyViolation {
@@ -94,15 +170,58 @@ impl Event<'_> {
         Event::PolicyWarning { shard, findings }
     }
 
-    /// Whether an operator must hear of it now.
+    /// The event's name, as its JSON has it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::ManagerStarted { .. } => "manager_started",
+            Self::ManagerRefused { .. } => "manager_refused",
+            Self::ManagerStopped { .. } => "manager_stopped",
+            Self::ManagerEnded {} => "manager_ended",
+            Self::Rechecked { .. } => "rechecked",
+            Self::KeyRotated { .. } => "key_rotated",
+            Self::EvidenceMade { .. } => "evidence_made",
+            Self::Allocated { .. } => "allocated",
+            Self::Sealed { .. } => "sealed",
+            Self::Verified { .. } => "verified",
+            Self::VerificationFailed { .. } => "verification_failed",
+            Self::Freed { .. } => "freed",
+            Self::Refused { .. } => "refused",
+            Self::PolicyViolation { .. } => "policy_violation",
+            Self::PolicyWarning { .. } => "policy_warning",
+        }
+    }
+
+    /// Whether whoever keeps a trail must have it safe before anything goes on.
     #[must_use]
     pub const fn is_critical(&self) -> bool {
-        matches!(
-            self,
-            Self::VerificationFailed { .. } | Self::PolicyViolation { .. }
-        )
+        match self {
+            Self::ManagerStarted { .. }
+            | Self::ManagerRefused { .. }
+            | Self::ManagerStopped { .. }
+            | Self::ManagerEnded {}
+            | Self::KeyRotated { .. }
+            | Self::EvidenceMade { .. }
+            | Self::VerificationFailed { .. }
+            | Self::PolicyViolation { .. } => true,
+            Self::Rechecked { .. }
+            | Self::Allocated { .. }
+            | Self::Sealed { .. }
+            | Self::Verified { .. }
+            | Self::Freed { .. }
+            | Self::Refused { .. }
+            | Self::PolicyWarning { .. } => false,
+        }
     }
 }
+
+/// Whole nanoseconds: 584 years at most.
+fn nanoseconds<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// Why an observer could not take note of an event.
+pub type ObserverError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Hears of every event, in the order in which they happen to each shard.
 ///
@@ -110,7 +229,32 @@ impl Event<'_> {
 /// manager back.
 pub trait Observer: Send + Sync + fmt::Debug {
     /// Takes note of an event.
-    fn on_event(&self, event: &Event<'_>);
+    ///
+    /// # Errors
+    ///
+    /// Whoever must keep every event and can't fails here. The manager then stops: what the event is about
+    /// has happened or was found, but no permit and no shard comes of it, and nothing more is done that
+    /// nobody would know of. The other observers hear of the event all the same. An observer that can do
+    /// without an event answers `Ok`.
+    fn on_event(&self, event: &Event<'_>) -> Result<(), ObserverError>;
+}
+
+/// Lets every one of these observers know.
+///
+/// # Errors
+///
+/// [`Error::Unrecorded`](crate::Error::Unrecorded) for the first that could not take note.
+pub(crate) fn tell(observers: &[Arc<dyn Observer>], event: &Event<'_>) -> crate::Result<()> {
+    let mut told = Ok(());
+    for observer in observers {
+        if let Err(source) = observer.on_event(event)
+            && told.is_ok()
+        {
+            let event = event.name();
+            told = Err(crate::Error::Unrecorded { event, source });
+        }
+    }
+    told
 }
 
 /// Writes every event to the log, through `tracing`.
@@ -118,8 +262,39 @@ pub trait Observer: Send + Sync + fmt::Debug {
 pub struct TracingObserver;
 
 impl Observer for TracingObserver {
-    fn on_event(&self, event: &Event<'_>) {
+    fn on_event(&self, event: &Event<'_>) -> Result<(), ObserverError> {
         match event {
+            Event::ManagerStarted {
+                device,
+                device_name,
+                library,
+            } => {
+                tracing::info!(%device, device_name, library, "manager started");
+            }
+            Event::ManagerRefused { reason } => tracing::error!(reason, "no manager was made"),
+            Event::ManagerStopped { reason } => {
+                tracing::error!(reason, "the manager has stopped");
+            }
+            Event::ManagerEnded {} => tracing::info!("manager ended"),
+            Event::Rechecked { warnings } => tracing::debug!(warnings, "re-checked"),
+            Event::KeyRotated {
+                key_id,
+                previous_key_id,
+                previous_until_unix_nanos,
+            } => {
+                tracing::info!(
+                    key_id,
+                    previous_key_id,
+                    previous_until_unix_nanos,
+                    "key rotated"
+                );
+            }
+            Event::EvidenceMade {
+                shards,
+                statement,
+                challenge,
+                key_id,
+            } => tracing::info!(shards, %statement, challenge, key_id, "evidence made"),
             Event::Allocated {
                 shard,
                 device,
@@ -142,7 +317,14 @@ impl Observer for TracingObserver {
                 tracing::error!(%shard, reason, "verification failed");
             }
             Event::Freed { shard, bytes } => tracing::info!(%shard, bytes = bytes.0, "freed"),
-            Event::Refused { shard, reason } => tracing::warn!(%shard, reason, "refused"),
+            Event::Refused {
+                operation,
+                shard,
+                reason,
+            } => {
+                let operation = operation.as_str();
+                tracing::warn!(operation, %shard, reason, "refused");
+            }
             Event::PolicyViolation { shard, reason, .. } => {
                 let shard = shard.map(ShardId::as_str);
                 tracing::error!(shard, reason, "policy violation");
@@ -154,5 +336,6 @@ impl Observer for TracingObserver {
                 }
             }
         }
+        Ok(())
     }
 }

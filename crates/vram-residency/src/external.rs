@@ -12,10 +12,10 @@ use vram_alloc::{Bytes, ExternalRegion, FrozenRegion, Stream};
 use vram_policy::Report;
 use vram_policy::residency::ResidencyVerdict;
 use vram_seal::verity::Locator;
-use vram_seal::{Salt, SealRecord, SealedRecord, ShardId, VerityDigest};
+use vram_seal::{ExpectedFrom, Salt, SealRecord, ShardId, VerityDigest};
 
 use crate::clock::unix_nanos;
-use crate::event::Event;
+use crate::event::{Event, Operation};
 use crate::hashing::HostHashing;
 use crate::manager::Manager;
 use crate::progress::Silent;
@@ -90,21 +90,21 @@ impl Manager {
         region: &ExternalRegion,
         expected: VerityDigest,
     ) -> Result<SealedShard> {
-        let refused = |error: &Error| {
-            if let Error::Policy(refusal) = error {
-                self.tell(&Event::policy_violation(Some(&id), refusal));
-            }
-            let reason = error.to_string();
-            self.tell(&Event::Refused { shard: &id, reason });
+        let refused = |error: &Error| Event::Refused {
+            operation: Operation::Seal,
+            shard: &id,
+            reason: error.to_string(),
         };
         self.require_running()
             .and_then(|()| self.admit_external(region))
-            .inspect_err(refused)?;
-        self.copy_and_seal(&id, region, expected)
             .inspect_err(|error| {
-                refused(error);
-                self.stop_if_fatal(error);
-            })
+                if let Error::Policy(refusal) = error {
+                    self.tell_anyway(&Event::policy_violation(Some(&id), refusal));
+                }
+                self.tell_anyway(&refused(error));
+            })?;
+        self.copy_and_seal(&id, region, expected)
+            .inspect_err(|error| self.tell_failure(error, Some(&id), Some(&refused(error))))
     }
 
     fn copy_and_seal(
@@ -120,7 +120,7 @@ impl Manager {
 
         let taken = self.settings().allocator.allocate(size);
         let mut region = taken.map_err(|error| self.explain(error))?;
-        let allocated = Allocated::tell(self, id, Bytes(region.mapped()));
+        let allocated = Allocated::tell(self, id, Bytes(region.mapped()))?;
         self.admit_open(&region)?;
         let stream = Stream::new(self.settings().allocator.device())?;
         region
@@ -158,9 +158,11 @@ impl Manager {
             position: None,
             model: None,
             nonce: nonce()?,
+            key_id: self.key_id(),
+            expected_from: ExpectedFrom::Caller,
         };
         let locator = Locator::new(measured, prints)?;
-        let sealed = SealedRecord::seal(&self.settings().key, record);
+        let sealed = self.sign(record)?;
         let steps = SealSteps {
             upload,
             freeze,
@@ -172,7 +174,7 @@ impl Manager {
         let shard = SealedShard::new(manager, region, sealed, locator, None, hashing, steps);
         claim.pass_on();
         allocated.pass_on();
-        self.announce(&shard, &policy);
+        self.announce(&shard, &policy)?;
         Ok(shard)
     }
 

@@ -1,5 +1,9 @@
 //! A folder of model files, as a set of shards.
 
+mod contents;
+mod difference;
+mod signed;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::num::NonZeroUsize;
@@ -12,6 +16,7 @@ use std::thread::{self, Builder};
 use vram_alloc::Bytes;
 use vram_seal::{ModelRef, SetPosition, ShardId};
 
+use crate::expectation::Expectation;
 use crate::hashing::HostHashing;
 use crate::manager::{Manager, lock};
 use crate::model::FormatHint;
@@ -21,6 +26,10 @@ use crate::shard::SealedShard;
 use crate::source::failed;
 use crate::together::{Sum, Together};
 use crate::{Error, Result};
+
+pub use self::difference::FolderDifference;
+pub use self::signed::SignedFolder;
+pub(crate) use self::signed::relative_to;
 
 /// The model files of a folder, found and named, in the order of their names: each becomes a shard,
 /// and knows its position in the set.
@@ -39,6 +48,19 @@ pub struct ModelFile {
     pub id: ShardId,
     /// Its size when the folder was looked at.
     pub size: Bytes,
+    /// The digest that its bytes have to have as they are sealed, if one is expected.
+    pub expectation: Option<Expectation>,
+}
+
+impl ModelFile {
+    /// To seal it, with what is expected of it.
+    fn request<'a>(&self) -> SealRequest<'a> {
+        let request = SealRequest::file(self.id.clone(), &self.path);
+        match &self.expectation {
+            Some(expectation) => request.expect(expectation.clone()),
+            None => request,
+        }
+    }
 }
 
 impl ModelFolder {
@@ -65,6 +87,7 @@ impl ModelFolder {
             files.push(ModelFile {
                 id: shard_id(&path)?,
                 size: Bytes(found.len()),
+                expectation: None,
                 path,
             });
         }
@@ -81,6 +104,27 @@ impl ModelFolder {
             });
         }
         Ok(Self { files })
+    }
+
+    /// Expects something of every file: what `expect` gives for each.
+    ///
+    /// ```no_run
+    /// # use std::path::Path;
+    /// use vram_residency::{Expectation, ModelFolder};
+    ///
+    /// let folder = Path::new("models--a--b/snapshots/0123abc");
+    /// let folder = ModelFolder::open(folder)?.expecting(|file| Expectation::cached(&file.path))?;
+    /// # Ok::<(), vram_residency::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The first that `expect` gives.
+    pub fn expecting(mut self, expect: impl Fn(&ModelFile) -> Result<Expectation>) -> Result<Self> {
+        for file in &mut self.files {
+            file.expectation = Some(expect(file)?);
+        }
+        Ok(self)
     }
 
     /// The files, in order.
@@ -125,8 +169,9 @@ impl Manager {
     ///
     /// # Errors
     ///
-    /// As [`seal_folder`](Self::seal_folder); [`Error::Hashing`] for
-    /// [`Trusted`](HostHashing::Trusted), as a folder has no digests to trust.
+    /// As [`seal_folder`](Self::seal_folder); [`Error::Hashing`] where a file's expectation can't be told by hashing so:
+    /// [`Trusted`](HostHashing::Trusted) takes verity digests, a content digest takes
+    /// [`ContentAndVerity`](HostHashing::ContentAndVerity).
     pub fn seal_folder_hashing(
         &self,
         folder: &ModelFolder,
@@ -137,8 +182,7 @@ impl Manager {
         self.require_running()?;
         let sizes = || folder.files.iter().map(|file| file.size.0);
         for file in &folder.files {
-            let request = SealRequest::file(file.id.clone(), &file.path).hashing(hashing);
-            request.require_sense()?;
+            file.request().hashing(hashing).require_sense()?;
             self.require_limits(&file.id, file.size.0)?;
         }
         let checked = self.settings().allocator.check_all(sizes());
@@ -232,7 +276,8 @@ impl Set<'_> {
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let position = SetPosition::new(number(index), number(self.folder.files.len()))?;
         let part = self.sum.part();
-        let mut request = SealRequest::file(file.id.clone(), &file.path)
+        let mut request = file
+            .request()
             .position(position)
             .hashing(self.hashing)
             .progress(&part);

@@ -44,6 +44,13 @@
 //! 4. Only that makes an [`ExecutionPermit`], and only a permit gives the device address out. A
 //!    failure stops the manager: it permits nothing more, for any shard.
 //!
+//! # How fresh a seal is
+//!
+//! Every seal has a nonce of its own, so the record of one is never that of another of the same bytes. A
+//! record that is dated ahead of the clock is refused, and with [`ManagerBuilder::max_age`] one that is too
+//! old. The time comes from a [`Clock`]; one that is set back while the manager lives is found out by a
+//! monotonic one, and refused. [`ManagerBuilder::clock_skew`] says what is tolerated.
+//!
 //! # The policy
 //!
 //! What a GPU could do proves nothing; what is judged is what was observed. When a manager is made, a
@@ -68,6 +75,12 @@
 //!     .recheck_every(Duration::from_secs(60));
 //! ```
 //!
+//! # Evidence for others
+//!
+//! A permit convinces only this process. [`Manager::attest`] answers a challenge: it verifies the shards now, has the
+//! device measure them with the challenge as the tree's salt, and signs what was seen, for somebody who has no GPU and
+//! shares no secret ([`vram_seal::evidence`]).
+//!
 //! # What it does not do
 //!
 //! It can't defend against a hostile kernel driver, against code within this process that remaps
@@ -80,10 +93,15 @@
 //!
 //! # Events
 //!
-//! An [`Observer`] hears of everything that happens to shards; [`TracingObserver`] is always there
-//! and writes to the log. No event, error or log line holds a device address, a key or a weight.
+//! An [`Observer`] hears of everything that happens to a manager and its shards; [`TracingObserver`] is
+//! always there and writes to the log, and [`TrailObserver`] keeps an audit trail,
+//! [`MetricsObserver`] counts. An observer that must keep
+//! every event and can't stops the manager. No event, error or log line holds a device address, a key or a
+//! weight.
 #![forbid(unsafe_code)]
 
+mod attestation;
+mod audit;
 mod builder;
 mod chunks;
 mod clock;
@@ -92,15 +110,19 @@ mod drill;
 mod enforcement;
 mod error;
 mod event;
+mod expectation;
 mod external;
 mod facts;
 mod folder;
 mod hashing;
 mod judging;
+mod keys;
 mod manager;
 mod measurer;
+pub mod metrics;
 pub mod model;
 mod permit;
+mod pieces;
 mod progress;
 mod recheck;
 mod request;
@@ -108,6 +130,7 @@ mod residency;
 mod residency_proof;
 mod room;
 mod sealing;
+mod set;
 mod shard;
 mod source;
 mod staging;
@@ -116,20 +139,27 @@ mod upload;
 mod verification;
 mod verifying;
 
+pub use attestation::Attestation;
+pub use audit::{EVENT_SCHEMA, TrailObserver};
 pub use builder::{DEFAULT_MAX_SHARD_SIZE, ManagerBuilder};
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, DEFAULT_CLOCK_SKEW, SystemClock};
 pub use error::{Error, Result};
-pub use event::{Event, Observer, TracingObserver};
+pub use event::{Event, Observer, ObserverError, Operation, TracingObserver};
+pub use expectation::{Expectation, ExpectedDigest};
 pub use external::ExternalMeasurement;
 pub use facts::device_facts;
-pub use folder::{ModelFile, ModelFolder, shard_id};
+pub use folder::{FolderDifference, ModelFile, ModelFolder, SignedFolder, shard_id};
 pub use hashing::HostHashing;
+pub use keys::{Secret, SecretForm, SecretRefusal, SecretSource};
 pub use manager::Manager;
+pub use metrics::MetricsObserver;
 pub use permit::{ExecutionPermit, TensorView};
 pub use progress::{Progress, Stage};
 pub use request::SealRequest;
 pub use residency_proof::ResidencyProver;
 pub use room::NoRoom;
+pub use set::set_root;
 pub use shard::{ModelShardHandle, SealSteps, SealedShard};
+pub use staging::StagingUse;
 pub use verification::{Difference, VerificationReport};
 pub use verifying::{SetVerification, Verified};

@@ -2,21 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use vram_alloc::{Allocator, Capacity, DeviceProperties};
 use vram_policy::{Policy, Report};
-use vram_seal::{DeviceId, SealKey, ShardId};
+use vram_seal::{DeviceId, SealKeys, ShardId};
 
 use crate::builder::ManagerBuilder;
-use crate::clock::Clock;
+use crate::clock::Timekeeper;
 use crate::enforcement::{Surroundings, Watch};
-use crate::event::{Event, Observer};
+use crate::event::{self, Event, Observer};
 use crate::measurer::Measurer;
 use crate::recheck::Rechecks;
 use crate::residency::Residency;
-use crate::staging::StagingPool;
+use crate::staging::{StagingPool, StagingUse};
 use crate::{Error, Result};
 
 /// Seals weights into one device's memory and verifies them there.
@@ -53,11 +53,11 @@ pub(crate) struct Settings {
     pub(crate) watch: Watch,
     /// As they were judged when the manager was made.
     pub(crate) surroundings: Surroundings,
-    pub(crate) key: SealKey,
+    pub(crate) keys: RwLock<SealKeys>,
     pub(crate) max_shard_size: u64,
     pub(crate) max_age: Option<Duration>,
     pub(crate) staging: StagingPool,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) time: Timekeeper,
     pub(crate) observers: Vec<Arc<dyn Observer>>,
 }
 
@@ -127,6 +127,12 @@ impl Manager {
         Ok(self.inner.settings.allocator.capacity()?)
     }
 
+    /// The pinned host memory that seals use at this moment.
+    #[must_use]
+    pub fn staging(&self) -> StagingUse {
+        self.inner.settings.staging.in_use()
+    }
+
     /// The ids of the shards that are sealed, or being sealed, in order.
     #[must_use]
     pub fn shard_ids(&self) -> Vec<ShardId> {
@@ -139,12 +145,17 @@ impl Manager {
         self.inner.stopped.get().map(String::as_str)
     }
 
-    /// Stops the manager: nothing more is sealed or permitted, for good. The first reason counts.
+    /// Stops the manager: nothing more is sealed or permitted, for good. The first reason counts, and is
+    /// told as [`Event::ManagerStopped`].
     pub fn stop(&self, reason: &str) {
-        self.inner.stopped.get_or_init(|| {
-            tracing::error!(reason, "the manager has stopped");
-            reason.to_owned()
-        });
+        if self.close_down(reason) {
+            self.tell_anyway(&Event::ManagerStopped { reason });
+        }
+    }
+
+    /// Stops, and says whether it had not before. Nobody is told.
+    fn close_down(&self, reason: &str) -> bool {
+        self.inner.stopped.set(reason.to_owned()).is_ok()
     }
 
     pub(crate) fn require_running(&self) -> Result<()> {
@@ -165,12 +176,54 @@ impl Manager {
         }
     }
 
-    pub(crate) fn tell(&self, event: &Event<'_>) {
-        self.inner
-            .settings
-            .observers
-            .iter()
-            .for_each(|observer| observer.on_event(event));
+    /// Lets the observers know of something. If one of them must keep it and can't, the manager stops.
+    pub(crate) fn tell(&self, event: &Event<'_>) -> Result<()> {
+        let told = event::tell(&self.inner.settings.observers, event);
+        told.inspect_err(|error| self.stop(&error.to_string()))
+    }
+
+    /// The same of what nothing can be kept back for any more: that the manager has stopped is all that an
+    /// observer's failure can change.
+    pub(crate) fn tell_anyway(&self, event: &Event<'_>) {
+        if let Err(error) = self.tell(event) {
+            tracing::error!(%error, "an event is lost");
+        }
+    }
+
+    /// Tells what went wrong, and stops if it is something that nothing should go on after: at once, before
+    /// anybody takes the time to write it down.
+    pub(crate) fn tell_failure(
+        &self,
+        error: &Error,
+        shard: Option<&ShardId>,
+        event: Option<&Event<'_>>,
+    ) {
+        let violation = match error {
+            Error::Policy(refusal) => Some(Event::policy_violation(shard, refusal)),
+            _ => None,
+        };
+        let events = violation.iter().chain(event);
+        let reason = error.to_string();
+        self.tell_then_of_stop(error.is_fatal().then_some(&*reason), events);
+    }
+
+    /// Stops for something that is told first.
+    pub(crate) fn stop_for(&self, reason: &str, event: &Event<'_>) {
+        self.tell_then_of_stop(Some(reason), [event]);
+    }
+
+    fn tell_then_of_stop<'a>(
+        &self,
+        reason: Option<&str>,
+        events: impl IntoIterator<Item = &'a Event<'a>>,
+    ) {
+        let stops = reason.filter(|reason| self.close_down(reason));
+        for event in events {
+            self.tell_anyway(event);
+        }
+        if let Some(reason) = stops {
+            self.tell_anyway(&Event::ManagerStopped { reason });
+        }
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -181,8 +234,9 @@ impl Manager {
         lock(&self.inner.measurer)
     }
 
+    /// The time, which never goes back: a clock that was set back is an error.
     pub(crate) fn now(&self) -> Result<Duration> {
-        self.inner.settings.clock.now()
+        self.inner.settings.time.now()
     }
 
     /// Reserves an id for a shard that is being sealed.
@@ -198,6 +252,14 @@ impl Manager {
 
     pub(crate) fn forget(&self, id: &ShardId) {
         lock(&self.inner.live).remove(id);
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Err(error) = event::tell(&self.settings.observers, &Event::ManagerEnded {}) {
+            tracing::error!(%error, "an event is lost");
+        }
     }
 }
 

@@ -4,8 +4,10 @@ use std::fmt;
 use std::io::Read;
 use std::path::PathBuf;
 
-use vram_seal::{Digest, ModelRef, SetPosition, ShardId, VerityDigest};
+use vram_provenance::PieceDigests;
+use vram_seal::{Digest, ExpectedFrom, ModelRef, SetPosition, ShardId, VerityDigest};
 
+use crate::expectation::{Expectation, ExpectedDigest};
 use crate::hashing::HostHashing;
 use crate::progress::{Progress, Silent};
 use crate::source::Source;
@@ -27,7 +29,9 @@ pub struct SealRequest<'a> {
     pub(crate) model: Option<ModelRef>,
     pub(crate) position: Option<SetPosition>,
     pub(crate) expected_content: Option<Digest>,
+    pub(crate) expected_pieces: Option<PieceDigests>,
     pub(crate) expected_verity: Option<VerityDigest>,
+    pub(crate) expected_from: Option<ExpectedFrom>,
     pub(crate) hashing: HostHashing,
     pub(crate) progress: &'a dyn Progress,
 }
@@ -58,7 +62,9 @@ impl<'a> SealRequest<'a> {
             model: None,
             position: None,
             expected_content: None,
+            expected_pieces: None,
             expected_verity: None,
+            expected_from: None,
             hashing: HostHashing::default(),
             progress: &Silent,
         }
@@ -82,9 +88,37 @@ impl<'a> SealRequest<'a> {
         self
     }
 
+    /// Refuses to seal bytes of which any piece has another content digest than these. It costs hashing the content
+    /// once more on its way, as the content digest of the whole is computed too.
+    pub fn expect_pieces(mut self, digests: PieceDigests) -> Self {
+        self.expected_pieces = Some(digests);
+        self
+    }
+
+    /// Expects what somebody stands for, and says so in the seal: digest and source at once.
+    pub fn expect(self, expectation: Expectation) -> Self {
+        let Expectation { digest, from } = expectation;
+        let request = match digest {
+            ExpectedDigest::Content(digest) => self.expect_content(digest),
+            ExpectedDigest::Pieces(digests) => self.expect_pieces(digests),
+            ExpectedDigest::Verity(digest) => self.expect_verity(digest),
+        };
+        request.expected_from(from)
+    }
+
     /// Refuses to seal bytes of another verity digest than this.
     pub fn expect_verity(mut self, digest: VerityDigest) -> Self {
         self.expected_verity = Some(digest);
+        self
+    }
+
+    /// Says where the digests came from that are expected; the seal covers it. By default from the caller,
+    /// [`ExpectedFrom::Caller`].
+    ///
+    /// It is about what is expected: a request that expects no digest and names a source is refused, and so is one
+    /// that expects a digest from [`ExpectedFrom::None`].
+    pub fn expected_from(mut self, source: ExpectedFrom) -> Self {
+        self.expected_from = Some(source);
         self
     }
 
@@ -100,6 +134,32 @@ impl<'a> SealRequest<'a> {
         self
     }
 
+    /// Where the expected digests come from, as the record says it.
+    pub(crate) fn source_of_expectation(&self) -> Result<ExpectedFrom> {
+        let refused = |why| {
+            Err(Error::Expectation {
+                shard: self.id.clone(),
+                why,
+            })
+        };
+        let expects = self.expects_content() || self.expected_verity.is_some();
+        match (expects, self.expected_from) {
+            (true, Some(ExpectedFrom::None)) => refused(
+                "a digest is expected, and said to come from nowhere; say where it came from",
+            ),
+            (true, source) => Ok(source.unwrap_or(ExpectedFrom::Caller)),
+            (false, None | Some(ExpectedFrom::None)) => Ok(ExpectedFrom::None),
+            (false, Some(_)) => refused(
+                "a source of its digests is named, and none is expected; expect the digest that came from there",
+            ),
+        }
+    }
+
+    /// Whether the host has to hash the content to tell whether it is what is expected.
+    const fn expects_content(&self) -> bool {
+        self.expected_content.is_some() || self.expected_pieces.is_some()
+    }
+
     /// Whether the digests that are expected can be had by hashing so.
     pub(crate) fn require_sense(&self) -> Result<()> {
         let refused = |why| {
@@ -112,7 +172,7 @@ impl<'a> SealRequest<'a> {
         };
         match self.hashing {
             HostHashing::ContentAndVerity => Ok(()),
-            _ if self.expected_content.is_some() => refused(
+            _ if self.expects_content() => refused(
                 "a content digest is expected, and only hashing both on the host computes one; \
                  expect the verity digest instead",
             ),
@@ -133,5 +193,49 @@ impl fmt::Debug for SealRequest<'_> {
             .field("position", &self.position)
             .field("hashing", &self.hashing)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOTHING: VerityDigest = VerityDigest::from_bytes([7; 32]);
+
+    fn request() -> SealRequest<'static> {
+        SealRequest::bytes("shard".parse().unwrap(), b"weights")
+    }
+
+    #[test]
+    fn what_is_expected_comes_from_the_caller_unless_said_otherwise() {
+        let source = |request: SealRequest<'_>| request.source_of_expectation().unwrap();
+
+        assert_eq!(source(request()), ExpectedFrom::None);
+        assert_eq!(
+            source(request().expect_verity(NOTHING)),
+            ExpectedFrom::Caller
+        );
+        let content = request().expect_content(Digest::of(b"weights"));
+        assert_eq!(source(content), ExpectedFrom::Caller);
+        let signed = request()
+            .expected_from(ExpectedFrom::ModelSignature)
+            .expect_verity(NOTHING);
+        assert_eq!(source(signed), ExpectedFrom::ModelSignature);
+    }
+
+    #[test]
+    fn a_source_without_a_digest_and_a_digest_without_a_source_are_refused() {
+        let refused = |request: SealRequest<'_>| {
+            let error = request.source_of_expectation().unwrap_err();
+            assert!(matches!(error, Error::Expectation { .. }), "{error:?}");
+        };
+
+        for source in ExpectedFrom::ALL {
+            if source == ExpectedFrom::None {
+                refused(request().expect_verity(NOTHING).expected_from(source));
+            } else {
+                refused(request().expected_from(source));
+            }
+        }
     }
 }

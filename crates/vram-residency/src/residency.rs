@@ -59,12 +59,12 @@ impl Manager {
                 if verdict.status == ResidencyStatus::Contradicted && !verdict.simulated =>
             {
                 let reason = format!("{} is not in device memory: {verdict}", shard.id());
-                self.tell(&Event::PolicyViolation {
+                let violation = Event::PolicyViolation {
                     shard: Some(shard.id()),
                     checks: Vec::new(),
                     reason: reason.clone(),
-                });
-                self.stop(&reason);
+                };
+                self.stop_for(&reason, &violation);
             }
             Ok(_) => {}
             Err(error) => self.stop_if_fatal(error),

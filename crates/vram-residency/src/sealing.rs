@@ -5,14 +5,13 @@ use std::time::Instant;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use vram_alloc::{Bytes, FrozenRegion};
 use vram_policy::Report;
+use vram_provenance::PieceDigests;
 use vram_seal::verity::{LeafPrints, Locator};
-use vram_seal::{
-    Digest, Freezing, Salt, SealRecord, SealedRecord, ShardId, VerityDigest, VerityMeasurement,
-};
+use vram_seal::{Digest, Freezing, Salt, SealRecord, ShardId, VerityDigest, VerityMeasurement};
 
 use crate::chunks::Chunks;
 use crate::clock::unix_nanos;
-use crate::event::Event;
+use crate::event::{Event, Operation};
 use crate::manager::Manager;
 use crate::progress::Progress;
 use crate::request::SealRequest;
@@ -30,8 +29,9 @@ impl Manager {
     ///
     /// # Errors
     ///
-    /// - [`Error::Stopped`], [`Error::Hashing`], [`Error::Duplicate`], [`Error::Empty`],
-    ///   [`Error::TooLarge`] and [`Error::NoRoom`], before reading;
+    /// - [`Error::Stopped`], [`Error::Hashing`], [`Error::Expectation`], [`Error::ClockSetBack`],
+    ///   [`Error::Duplicate`], [`Error::Empty`], [`Error::TooLarge`] and [`Error::NoRoom`], before
+    ///   reading;
     /// - [`Error::File`], [`Error::NotAFile`], [`Error::Model`], [`Error::Read`] and
     ///   [`Error::Changed`] for what is wrong with the source;
     /// - [`Error::Unexpected`] and [`Error::NotAsTrusted`] for bytes other than expected,
@@ -49,14 +49,12 @@ impl Manager {
     ) -> Result<SealedShard> {
         let id = request.id.clone();
         self.seal_untold(request, together).inspect_err(|error| {
-            if let Error::Policy(refusal) = error {
-                self.tell(&Event::policy_violation(Some(&id), refusal));
-            }
-            self.tell(&Event::Refused {
+            let refused = Event::Refused {
+                operation: Operation::Seal,
                 shard: &id,
                 reason: error.to_string(),
-            });
-            self.stop_if_fatal(error);
+            };
+            self.tell_failure(error, Some(&id), Some(&refused));
         })
     }
 
@@ -64,24 +62,36 @@ impl Manager {
         let started = Instant::now();
         self.require_running()?;
         request.require_sense()?;
+        // The record will need it: a clock that was set back is found before anything is read.
+        self.now()?;
+        let expected_from = request.source_of_expectation()?;
         let SealRequest {
             id,
             source,
             model,
             position,
             expected_content,
+            expected_pieces,
             expected_verity,
+            expected_from: _,
             hashing,
             progress,
         } = request;
         let claim = self.claim(&id)?;
         let (mut source, size) = source.open()?;
         self.require_size(&id, size)?;
+        let expected = Expected {
+            shard: &id,
+            content: expected_content,
+            pieces: expected_pieces,
+            verity: expected_verity,
+        };
+        expected.require_size(size)?;
         let header = source.header()?;
 
         let taken = self.settings().allocator.allocate(size);
         let mut region = taken.map_err(|error| self.explain(error))?;
-        let allocated = Allocated::tell(self, &id, Bytes(region.mapped()));
+        let allocated = Allocated::tell(self, &id, Bytes(region.mapped()))?;
         // Before a byte goes there: what the policy refuses may be memory that others see.
         self.admit_open(&region)?;
         let staging = &self.settings().staging;
@@ -89,15 +99,11 @@ impl Manager {
         let upload = Upload {
             shard: &id,
             hashing,
+            piece_size: expected.pieces.as_ref().map(PieceDigests::piece_size),
             progress,
             together,
         };
         let passed = upload.run(chunks, &mut region, staging)?;
-        let expected = Expected {
-            shard: &id,
-            content: expected_content,
-            verity: expected_verity,
-        };
         expected.require(&passed)?;
         let upload = started.elapsed();
 
@@ -123,9 +129,11 @@ impl Manager {
             position,
             model,
             nonce: nonce()?,
+            key_id: self.key_id(),
+            expected_from,
         };
         let locator = Locator::new(measured, prints)?;
-        let sealed = SealedRecord::seal(&self.settings().key, record);
+        let sealed = self.sign(record)?;
         let steps = SealSteps {
             upload,
             freeze,
@@ -136,18 +144,20 @@ impl Manager {
         let shard = SealedShard::new(manager, region, sealed, locator, header, hashing, steps);
         claim.pass_on();
         allocated.pass_on();
-        self.announce(&shard, &policy);
+        self.announce(&shard, &policy)?;
         Ok(shard)
     }
 
-    /// Lets everybody know of a new shard, and sees to what its verifications will need.
-    pub(crate) fn announce(&self, shard: &SealedShard, policy: &Report) {
+    /// Lets everybody know of a new shard, and sees to what its verifications will need. A shard that can't
+    /// be recorded is none.
+    pub(crate) fn announce(&self, shard: &SealedShard, policy: &Report) -> Result<()> {
         self.tell(&Event::Sealed {
             record: &shard.sealed_record().record,
             duration: shard.steps().total,
-        });
-        self.tell_warnings(shard, policy);
+        })?;
+        self.tell_warnings(shard, policy)?;
         self.prepare_residency(shard.size().0);
+        Ok(())
     }
 
     /// Measures what lies on the device, and requires that it is what the host sent; or, where that
@@ -214,10 +224,23 @@ impl Manager {
 struct Expected<'a> {
     shard: &'a ShardId,
     content: Option<Digest>,
+    pieces: Option<PieceDigests>,
     verity: Option<VerityDigest>,
 }
 
 impl Expected<'_> {
+    /// Bytes of another length can't have these digests: found before any is read.
+    fn require_size(&self, size: u64) -> Result<()> {
+        match &self.pieces {
+            Some(pieces) if pieces.size() != size => Err(Error::UnexpectedSize {
+                shard: self.shard.clone(),
+                found: Bytes(size),
+                expected: Bytes(pieces.size()),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Compares them with what the host computed. What it did not compute is compared later, or was
     /// refused.
     fn require(&self, passed: &Passed) -> Result<()> {
@@ -234,12 +257,32 @@ impl Expected<'_> {
         {
             return unexpected("content", found.to_string(), expected.to_string());
         }
+        if let Some(expected) = &self.pieces {
+            self.require_pieces(expected, passed.pieces.as_deref().unwrap_or_default())?;
+        }
         if let (Some(expected), Some((found, _))) = (self.verity, &passed.verity)
             && expected != found.digest()
         {
             return unexpected("verity", found.digest().to_string(), expected.to_string());
         }
         Ok(())
+    }
+
+    /// Every piece has to be as expected, and there has to be each.
+    fn require_pieces(&self, expected: &PieceDigests, found: &[Digest]) -> Result<()> {
+        let expected = expected.digests();
+        let differing = expected.iter().zip(found).find(|(a, b)| a != b);
+        let (expected, found) = match differing {
+            Some((expected, found)) => (expected.to_string(), found.to_string()),
+            None if expected.len() == found.len() => return Ok(()),
+            None => (expected.len().to_string(), found.len().to_string()),
+        };
+        Err(Error::Unexpected {
+            shard: self.shard.clone(),
+            kind: "file shard's content",
+            found,
+            expected,
+        })
     }
 }
 
@@ -252,17 +295,17 @@ pub(crate) struct Allocated<'a> {
 }
 
 impl<'a> Allocated<'a> {
-    pub(crate) fn tell(manager: &'a Manager, shard: &'a ShardId, bytes: Bytes) -> Self {
+    pub(crate) fn tell(manager: &'a Manager, shard: &'a ShardId, bytes: Bytes) -> Result<Self> {
         manager.tell(&Event::Allocated {
             shard,
             device: manager.device_id(),
             bytes,
-        });
-        Self {
+        })?;
+        Ok(Self {
             manager,
             shard: Some(shard),
             bytes,
-        }
+        })
     }
 
     /// The memory is a sealed shard's now, which tells of its end itself.
@@ -274,7 +317,7 @@ impl<'a> Allocated<'a> {
 impl Drop for Allocated<'_> {
     fn drop(&mut self) {
         if let Some(shard) = self.shard {
-            self.manager.tell(&Event::Freed {
+            self.manager.tell_anyway(&Event::Freed {
                 shard,
                 bytes: self.bytes,
             });

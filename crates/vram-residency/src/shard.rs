@@ -7,8 +7,8 @@ use serde::{Serialize, Serializer};
 use vram_alloc::{Bytes, FrozenRegion};
 use vram_seal::verity::Locator;
 use vram_seal::{
-    DeviceId, Digest, Freezing, ModelRef, SealRecord, SealedRecord, SetPosition, ShardId,
-    VerityDigest,
+    DeviceId, Digest, ExpectedFrom, Freezing, ModelRef, SealKeyId, SealRecord, SealedRecord,
+    SetPosition, ShardId, VerityDigest,
 };
 
 use crate::enforcement::Told;
@@ -131,6 +131,18 @@ impl SealedShard {
         self.sealed.record.position
     }
 
+    /// Where the digest came from that its bytes were compared with, if any was expected.
+    #[must_use]
+    pub const fn expected_from(&self) -> ExpectedFrom {
+        self.sealed.record.expected_from
+    }
+
+    /// The key that it is sealed with.
+    #[must_use]
+    pub const fn key_id(&self) -> SealKeyId {
+        self.sealed.record.key_id
+    }
+
     /// What keeps it from being written.
     #[must_use]
     pub const fn freezing(&self) -> Freezing {
@@ -205,7 +217,7 @@ impl Drop for SealedShard {
         let bytes = self.mapped();
         drop(self.region.take());
         self.manager.forget(self.id());
-        self.manager.tell(&Event::Freed {
+        self.manager.tell_anyway(&Event::Freed {
             shard: self.id(),
             bytes,
         });

@@ -77,7 +77,7 @@ impl Opened<'_> {
 }
 
 impl OpenFile {
-    fn open(path: PathBuf) -> Result<Self> {
+    pub(crate) fn open(path: PathBuf) -> Result<Self> {
         // Looked at before it is opened: opening a pipe would wait for its other end.
         let kind =
             std::fs::metadata(&path).map_err(|source| failed(&path, "looking at it", source))?;
@@ -95,6 +95,28 @@ impl OpenFile {
             #[cfg(not(unix))]
             seeking: std::sync::Mutex::default(),
         })
+    }
+
+    /// Its size when it was opened, in bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.before.len()
+    }
+
+    /// Reads all of it from the start, so many bytes at a time.
+    pub(crate) fn read_all(&self, at_a_time: usize, mut take: impl FnMut(&[u8])) -> Result<()> {
+        let failed = |source| failed(&self.path, "reading it", source);
+        let mut buffer = vec![0; at_a_time];
+        let mut offset = 0_u64;
+        loop {
+            let read = match self.read_at(&mut buffer, offset) {
+                Ok(0) => return Ok(()),
+                Ok(read) => read,
+                Err(source) if source.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(source) => return Err(failed(source)),
+            };
+            take(buffer.get(..read).unwrap_or_default());
+            offset = offset.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+        }
     }
 
     fn read_header(&mut self) -> Result<ModelHeader> {

@@ -3,7 +3,8 @@
 use std::num::NonZeroUsize;
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use vram_alloc::{Device, StagingRing};
+use serde::Serialize;
+use vram_alloc::{Bytes, Device, StagingRing};
 use vram_seal::verity::GROUP_SIZE;
 
 use crate::Result;
@@ -26,8 +27,21 @@ pub(crate) struct StagingPool {
     buffer_len: usize,
     /// The last rings that are free: lent one to a seal, so that many seals find one each.
     reserve: usize,
+    rings: usize,
     books: Mutex<Books>,
     returned: Condvar,
+}
+
+/// The pinned host memory that seals use, at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct StagingUse {
+    /// What may be pinned at most.
+    pub limit: Bytes,
+    /// What is lent to seals under way: pinned as they need it.
+    pub lent: Bytes,
+    /// What is pinned, wiped, and waits for the next seal.
+    pub idle: Bytes,
 }
 
 #[derive(Debug)]
@@ -60,6 +74,7 @@ impl StagingPool {
             device: device.clone(),
             buffer_len,
             reserve: rings.checked_div(3).unwrap_or(0),
+            rings,
             books: Mutex::new(Books {
                 idle: Vec::new(),
                 free: rings,
@@ -71,6 +86,23 @@ impl StagingPool {
     /// Bytes in each buffer, whole groups.
     pub(crate) const fn buffer_len(&self) -> usize {
         self.buffer_len
+    }
+
+    /// What is in use now.
+    pub(crate) fn in_use(&self) -> StagingUse {
+        let (free, idle) = {
+            let books = lock(&self.books);
+            (books.free, books.idle.len())
+        };
+        let bytes = |rings: usize| {
+            let bytes = rings.saturating_mul(RING).saturating_mul(self.buffer_len);
+            Bytes(u64::try_from(bytes).unwrap_or(u64::MAX))
+        };
+        StagingUse {
+            limit: bytes(self.rings),
+            lent: bytes(self.rings.saturating_sub(free)),
+            idle: bytes(idle),
+        }
     }
 
     /// Lends one ring at least and `want` at most, for one seal.
@@ -157,6 +189,19 @@ mod tests {
         assert!(sixteen.iter().all(|rings| *rings > 0), "{sixteen:?}");
         // All of it came back each time.
         assert_eq!(lent(&pool, 1, 48), [1; 48]);
+    }
+
+    #[test]
+    fn what_is_lent_is_counted_until_it_comes_back() {
+        let pool = pool(6);
+        let pair = Bytes(2 << 21);
+
+        let lent = pool.lend(NonZeroUsize::MIN);
+
+        assert_eq!(pool.in_use().limit, Bytes(3 * pair.0));
+        assert_eq!(pool.in_use().lent, pair);
+        drop(lent);
+        assert_eq!(pool.in_use().lent, Bytes(0));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! a chunk, hands it to the copy engine, hashes it while that copies, goes on to the next. What
 //! can't be spread, the content digest, the threads do in turn, each with its own chunk.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -17,6 +17,7 @@ use vram_seal::{Digest, HashPlan, Salt, ShardHasher, ShardId, VerityMeasurement}
 use crate::chunks::{Chunk, Chunks};
 use crate::hashing::HostHashing;
 use crate::manager::lock;
+use crate::pieces::PieceDigester;
 use crate::progress::{Progress, Stage};
 use crate::staging::{Lent, StagingPool};
 use crate::together::Together;
@@ -34,6 +35,8 @@ const SPREAD_FROM: usize = 65_536;
 pub(crate) struct Upload<'a> {
     pub(crate) shard: &'a ShardId,
     pub(crate) hashing: HostHashing,
+    /// The size of the pieces whose content digests are wanted too, where content is hashed at all.
+    pub(crate) piece_size: Option<NonZeroU64>,
     pub(crate) progress: &'a dyn Progress,
     pub(crate) together: &'a Together,
 }
@@ -42,6 +45,8 @@ pub(crate) struct Upload<'a> {
 #[derive(Default)]
 pub(crate) struct Passed {
     pub(crate) content: Option<Digest>,
+    /// Of each piece, in order.
+    pub(crate) pieces: Option<Vec<Digest>>,
     pub(crate) verity: Option<(VerityMeasurement, LeafPrints)>,
 }
 
@@ -56,7 +61,7 @@ impl Upload<'_> {
         let mut lent = pool.lend(self.threads(chunks.count()));
         let crew = Crew {
             upload: self,
-            content: self.hashes_content().then(InTurn::new),
+            content: self.hashes_content().then(|| InTurn::new(self.piece_size)),
             verity: self.hashes_verity().then(|| Verity::new(chunks.size())),
             alone: lent.len() == 1,
             chunks,
@@ -245,8 +250,10 @@ impl Crew<'_, '_> {
             return Err(self.chunks.changed(done));
         }
         self.chunks.finish()?;
+        let (content, pieces) = self.content.map_or((None, None), InTurn::finish);
         Ok(Passed {
-            content: self.content.and_then(InTurn::finish),
+            content,
+            pieces,
             verity: self.verity.map(Verity::finish).transpose()?,
         })
     }
@@ -278,14 +285,16 @@ struct InTurn {
 struct Turn {
     next: u64,
     hasher: ShardHasher,
+    pieces: Option<PieceDigester>,
 }
 
 impl InTurn {
-    fn new() -> Self {
+    fn new(piece_size: Option<NonZeroU64>) -> Self {
         Self {
             turn: Mutex::new(Turn {
                 next: 0,
                 hasher: ShardHasher::new(HashPlan::CONTENT, &Salt::none()),
+                pieces: piece_size.map(PieceDigester::new),
             }),
             passed: Condvar::new(),
         }
@@ -328,18 +337,21 @@ impl InTurn {
         drop(turn);
     }
 
-    fn finish(self) -> Option<Digest> {
+    /// The content digest, and those of the pieces if they were wanted.
+    fn finish(self) -> (Option<Digest>, Option<Vec<Digest>>) {
         let turn = self.turn.into_inner();
-        turn.unwrap_or_else(PoisonError::into_inner)
-            .hasher
-            .finish()
-            .content
+        let turn = turn.unwrap_or_else(PoisonError::into_inner);
+        let pieces = turn.pieces.map(PieceDigester::finish);
+        (turn.hasher.finish().content, pieces)
     }
 }
 
 impl Turn {
     fn take_in(&mut self, data: &[u8]) {
         self.hasher.update(data);
+        if let Some(pieces) = &mut self.pieces {
+            pieces.update(data);
+        }
         self.next = self.next.saturating_add(1);
     }
 }

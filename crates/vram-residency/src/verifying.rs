@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use vram_alloc::FrozenRegion;
 use vram_policy::Report;
-use vram_seal::{Salt, SealRecord, SealedRecord, ShardId, VerityMeasurement};
+use vram_seal::{Salt, SealRecord, SealedRecord, VerityMeasurement};
 
-use crate::event::Event;
+use crate::event::{Event, Operation};
 use crate::manager::Manager;
 use crate::permit::ExecutionPermit;
 use crate::progress::Silent;
@@ -64,7 +64,8 @@ impl Manager {
     /// # Errors
     ///
     /// [`Error::SealBroken`], [`Error::Tampered`], [`Error::Policy`] and a lost device stop the
-    /// manager; [`Error::Expired`], [`Error::Foreign`] and [`Error::Stopped`] refuse.
+    /// manager, as does [`Error::FromTheFuture`]; [`Error::Expired`], [`Error::ClockSetBack`],
+    /// [`Error::Foreign`] and [`Error::Stopped`] refuse.
     pub fn verify<'shard>(&self, shard: &'shard SealedShard) -> Result<Verified<'shard>> {
         self.verify_record(shard, shard.sealed_record())
     }
@@ -130,7 +131,7 @@ impl Manager {
     }
 
     /// Lets the observers know what was found, and stops the manager after what nothing should go on
-    /// after.
+    /// after. What they can't record has not passed.
     fn told(
         &self,
         shard: &SealedShard,
@@ -142,20 +143,22 @@ impl Manager {
                     shard: shard.id(),
                     bytes: shard.size(),
                     duration: report.duration,
-                });
-                self.tell_warnings(shard, &report.policy);
+                })?;
+                self.tell_warnings(shard, &report.policy)?;
             }
             Err(error) => {
-                if let Error::Policy(refusal) = error {
-                    self.tell(&Event::policy_violation(Some(shard.id()), refusal));
-                }
                 let (shard, reason) = (shard.id(), error.to_string());
-                self.tell(&if error.is_fatal() {
+                let found = if error.is_fatal() {
                     Event::VerificationFailed { shard, reason }
                 } else {
-                    Event::Refused { shard, reason }
-                });
-                self.stop_if_fatal(error);
+                    let operation = Operation::Verify;
+                    Event::Refused {
+                        operation,
+                        shard,
+                        reason,
+                    }
+                };
+                self.tell_failure(error, Some(shard), Some(&found));
             }
         }
         judged
@@ -198,15 +201,7 @@ impl Manager {
         shard: &SealedShard,
         sealed: &SealedRecord,
     ) -> Result<()> {
-        let broken = |source| Error::SealBroken {
-            shard: shard.id().clone(),
-            source,
-        };
-        let seal = sealed.verify(&self.settings().key).map_err(broken)?;
-        if seal.record() != &shard.sealed_record().record {
-            let (shard, presented) = (shard.id().clone(), seal.record().shard_id.clone());
-            return Err(Error::WrongRecord { shard, presented });
-        }
+        let seal = self.require_signed(shard, sealed)?;
         self.require_fresh(seal.record())
     }
 
@@ -254,27 +249,28 @@ impl Manager {
         })
     }
 
+    /// Refuses a record from the future, and one over the maximum age. The time itself is refused where
+    /// the clock was set back.
     fn require_fresh(&self, record: &SealRecord) -> Result<()> {
-        let Some(limit) = self.settings().max_age else {
-            return Ok(());
-        };
         let sealed = Duration::from_nanos(record.sealed_at_unix_nanos);
         let now = self.now()?;
-        let shard: &ShardId = &record.shard_id;
-        match now.checked_sub(sealed) {
-            None => {
-                let ahead = sealed.saturating_sub(now);
-                Err(Error::FromTheFuture {
-                    shard: shard.clone(),
-                    ahead,
-                })
+        let shard = || record.shard_id.clone();
+        let (ahead, tolerated) = (sealed.saturating_sub(now), self.settings().time.skew());
+        if ahead > tolerated {
+            let shard = shard();
+            return Err(Error::FromTheFuture {
+                shard,
+                ahead,
+                tolerated,
+            });
+        }
+        let age = now.saturating_sub(sealed);
+        match self.settings().max_age {
+            Some(limit) if age > limit => {
+                let shard = shard();
+                Err(Error::Expired { shard, age, limit })
             }
-            Some(age) if age > limit => Err(Error::Expired {
-                shard: shard.clone(),
-                age,
-                limit,
-            }),
-            Some(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 }

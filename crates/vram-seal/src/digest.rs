@@ -1,4 +1,4 @@
-//! The three kinds of SHA-256 value, told apart by type.
+//! The kinds of SHA-256 value, told apart by type.
 //!
 //! All compare in constant time, and read and print as 64 hexadecimal characters.
 
@@ -91,6 +91,11 @@ sha256_value! {
 sha256_value! {
     /// The hash of one 4096-byte block of the tree: of a data block or of a block of hashes.
     BlockHash, "the block hash"
+}
+
+sha256_value! {
+    /// The root of a set of shards: what [`ShardSet::root`](crate::ShardSet::root) computes.
+    SetRoot, "the set root"
 }
 
 impl Digest {
@@ -248,7 +253,7 @@ mod tests {
     }
 
     /// Every byte counts in a comparison, so none ends early or looks at a part only. How long one
-    /// takes is measured by the benchmark `comparison`.
+    /// takes is measured by `cargo xtask timing`.
     #[test]
     fn test_timing_safe_comparison() {
         let base = [0x5a; 32];

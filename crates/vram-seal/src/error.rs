@@ -1,11 +1,13 @@
 //! What this crate refuses, and why.
 
 use std::io;
+use std::time::Duration;
 
 use thiserror::Error as ThisError;
 
 use crate::{
-    KeyId, dsse::EnvelopeRefusal, record::Field, signing::KeyRefusal, statement::StatementRefusal,
+    KeyId, SealKeyId, dsse::EnvelopeRefusal, record::Field, set::SetRefusal, signing::KeyRefusal,
+    statement::StatementRefusal,
 };
 
 /// The result of every fallible function of this crate.
@@ -126,6 +128,59 @@ pub enum Error {
         /// The least length allowed, in bytes.
         minimum: usize,
     },
+    /// A seal key's name is not one.
+    #[error("the key id's text is not 16 hexadecimal characters: {reason}")]
+    KeyIdText {
+        /// What is wrong with it.
+        reason: hex::FromHexError,
+    },
+    /// A record's tag was made with another key than the record names.
+    #[error(
+        "the seal record names the key {named}, and its tag was made with the key {found}: whoever holds that key \
+         sealed it wrongly; seal again"
+    )]
+    KeyIdOther {
+        /// The key that the record names.
+        named: SealKeyId,
+        /// The key that made the tag.
+        found: SealKeyId,
+    },
+    /// A secret can't be held, or is not there any more.
+    #[error(transparent)]
+    Secret(#[from] vram_secret::Error),
+    /// A record names a key that is none of those that are held.
+    #[error(
+        "the seal record names the key {id}, which is not held: give the key that it was sealed with, or seal again"
+    )]
+    KeyUnknown {
+        /// The key that the record names.
+        id: SealKeyId,
+    },
+    /// A record names a key that was replaced, and whose time is over.
+    #[error(
+        "the seal record names the key {id}, which was replaced and accepted until {} only: seal again with the present key",
+        moment(*until)
+    )]
+    KeyExpired {
+        /// The key that the record names.
+        id: SealKeyId,
+        /// Until when it was accepted, since 1970-01-01 00:00:00 UTC.
+        until: Duration,
+    },
+    /// A key is held already, or was.
+    #[error("the key {id} is held already, or was and has been replaced: give a new one")]
+    KeyRepeated {
+        /// The key.
+        id: SealKeyId,
+    },
+    /// More keys are accepted than are held at a time.
+    #[error(
+        "{limit} keys that were replaced are accepted still: wait until one of them is not, or accept fewer"
+    )]
+    TooManyKeys {
+        /// How many are held at most.
+        limit: usize,
+    },
     /// More bytes were asked of HKDF than it can give.
     #[error("{requested} bytes were asked of one HKDF-SHA256 expansion, the limit is {limit}")]
     DerivedTooLong {
@@ -143,6 +198,10 @@ pub enum Error {
         /// The number of shards in the set.
         total: u32,
     },
+
+    /// Shards are not the set that they should be.
+    #[error("the set is refused: {0}")]
+    Set(#[from] SetRefusal),
 
     /// A list of group hashes does not belong to a file of this size.
     #[error(
@@ -245,7 +304,7 @@ pub enum Error {
         extra: usize,
     },
     /// A record holds a field that its version does not have.
-    #[error("the seal record holds field {number}, which version 1 does not have")]
+    #[error("the seal record holds field {number}, which version 2 does not have")]
     RecordFieldUnknown {
         /// The field's number.
         number: u16,
@@ -325,6 +384,12 @@ pub enum Error {
     /// A verifying key can't be read.
     #[error("the verifying key is refused: {0}")]
     VerifyingKey(KeyRefusal),
+    /// A signing key's name is not one.
+    #[error("the key id's text is not 64 lower-case hexadecimal characters: {reason}")]
+    SigningKeyIdText {
+        /// What is wrong with it.
+        reason: hex::FromHexError,
+    },
     /// A signature is not by this key over this message.
     #[error(
         "the signature is not one by key {key} over this: message, signature or key is another"
@@ -375,6 +440,7 @@ impl Error {
             Self::Read { .. }
             | Self::Randomness
             | Self::SigningKey(KeyRefusal::Randomness | KeyRefusal::Signing) => true,
+            Self::Secret(error) => error.is_retriable(),
             Self::DigestLength { .. }
             | Self::DigestCharacter { .. }
             | Self::TextEmpty { .. }
@@ -387,8 +453,15 @@ impl Error {
             | Self::DeviceIdText { .. }
             | Self::TokenTooShort { .. }
             | Self::KeyTooShort { .. }
+            | Self::KeyIdText { .. }
+            | Self::KeyIdOther { .. }
+            | Self::KeyUnknown { .. }
+            | Self::KeyExpired { .. }
+            | Self::KeyRepeated { .. }
+            | Self::TooManyKeys { .. }
             | Self::DerivedTooLong { .. }
             | Self::SetPosition { .. }
+            | Self::Set(_)
             | Self::GroupCount { .. }
             | Self::PrintCount { .. }
             | Self::PieceRange { .. }
@@ -412,6 +485,7 @@ impl Error {
             | Self::TagMismatch
             | Self::SigningKey(_)
             | Self::VerifyingKey(_)
+            | Self::SigningKeyIdText { .. }
             | Self::SignatureMismatch { .. }
             | Self::Envelope(_)
             | Self::Statement(_)
@@ -428,10 +502,16 @@ impl Error {
     #[must_use]
     pub fn is_fatal(&self) -> bool {
         match self {
-            Self::TagLength { .. } | Self::TagZero | Self::TagMismatch => true,
+            Self::TagLength { .. }
+            | Self::TagZero
+            | Self::TagMismatch
+            | Self::KeyIdOther { .. } => true,
+            // Of a set each shard may be what it was: others were to be with it.
+            Self::Set(_) => false,
             // Who gave a wrong key, or was given another's envelope, has no shard to stop using.
             Self::SigningKey(_)
             | Self::VerifyingKey(_)
+            | Self::SigningKeyIdText { .. }
             | Self::SignatureMismatch { .. }
             | Self::Envelope(_)
             | Self::Statement(_)
@@ -452,6 +532,12 @@ impl Error {
             | Self::DeviceIdText { .. }
             | Self::TokenTooShort { .. }
             | Self::KeyTooShort { .. }
+            | Self::KeyIdText { .. }
+            | Self::Secret(_)
+            | Self::KeyUnknown { .. }
+            | Self::KeyExpired { .. }
+            | Self::KeyRepeated { .. }
+            | Self::TooManyKeys { .. }
             | Self::DerivedTooLong { .. }
             | Self::SetPosition { .. }
             | Self::GroupCount { .. }
@@ -475,6 +561,17 @@ impl Error {
             | Self::TagText { .. } => false,
         }
     }
+}
+
+/// A moment since 1970 in words, as RFC 3339 has it; as a number where it has none.
+fn moment(since_1970: Duration) -> String {
+    let timestamp = jiff::SignedDuration::try_from(since_1970)
+        .ok()
+        .and_then(|since| jiff::Timestamp::from_duration(since).ok());
+    timestamp.map_or_else(
+        || format!("{} s after 1970", since_1970.as_secs()),
+        |timestamp| format!("{timestamp:.0}"),
+    )
 }
 
 #[cfg(test)]

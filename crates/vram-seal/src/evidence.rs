@@ -7,7 +7,7 @@
 //! ```
 //! use std::time::SystemTime;
 //! use vram_seal::{
-//!     Digest, Freezing, HashPlan, SignatureAlgorithm, SigningKey, Subject, VerityDigest, hash_bytes,
+//!     Digest, ExpectedFrom, Freezing, HashPlan, SignatureAlgorithm, SigningKey, Subject, VerityDigest, hash_bytes,
 //!     evidence::*,
 //! };
 //!
@@ -25,7 +25,7 @@
 //!     duration_microseconds: 5,
 //!     bytes_per_second: 209_715_200_000,
 //!     residency: Residency { verdict: ResidencyVerdict::Proven, reason: "faster than the link".into() },
-//!     expected_from: ExpectationSource::None,
+//!     expected_from: ExpectedFrom::None,
 //! };
 //! let subject = Subject::shard(&measured.name, None, VerityDigest::of(&weights));
 //! let now = SystemTime::now();
@@ -82,15 +82,16 @@ mod verification;
 
 pub use self::{
     challenge::Challenge,
+    consistency::fitting_text,
     expectations::{EnvelopeForm, Expectations, ExpectedShard},
-    failure::{EvidenceFailure, RefusedEvidence},
+    failure::{EvidenceFailure, FailureKind, RefusedEvidence},
     policy::{
         EvidenceFinding, FindingEnforcement, FindingSeverity, FindingStatus, PolicyFindings,
         PolicyVerdict, Profile,
     },
     predicate::{
-        Base64, ConfidentialCompute, Evidence, EvidenceStatement, ExpectationSource, Kernel,
-        Library, MeasuredDevice, MeasuredShard, PREDICATE_TYPE, Residency, ResidencyVerdict,
+        Base64, ConfidentialCompute, Evidence, EvidenceStatement, Kernel, Library, MeasuredDevice,
+        MeasuredShard, PREDICATE_TYPE, Residency, ResidencyVerdict,
     },
     timestamp::Timestamp,
     verification::{VerifiedEvidence, verify_evidence},

@@ -13,13 +13,13 @@ use thiserror::Error as ThisError;
 
 /// How much JSON is read.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub struct Limits {
     /// The greatest length in bytes.
-    pub(crate) bytes: usize,
+    pub bytes: usize,
     /// How deep objects and arrays may lie in each other.
-    pub(crate) depth: u32,
+    pub depth: u32,
     /// How many values there may be in all, counting objects, arrays and what is in them.
-    pub(crate) values: u32,
+    pub values: u32,
 }
 
 /// Why JSON is refused.
@@ -41,10 +41,20 @@ pub enum JsonRefusal {
 }
 
 /// Reads a whole document.
-pub(crate) fn read<'d, T: Deserialize<'d>>(
-    document: &'d [u8],
-    limits: Limits,
-) -> Result<T, JsonRefusal> {
+///
+/// ```
+/// use vram_seal::json::{Limits, read};
+///
+/// let limits = Limits { bytes: 64, depth: 4, values: 16 };
+/// assert_eq!(read::<Vec<u8>>(b"[1, 2]", limits)?, [1, 2]);
+/// assert!(read::<serde_json::Value>(br#"{"a":1,"a":2}"#, limits).is_err());
+/// # Ok::<(), vram_seal::JsonRefusal>(())
+/// ```
+///
+/// # Errors
+/// [`JsonRefusal`] for a document over the limits, with a name twice in one object, with bytes after its end, or not of
+/// the form of `T`.
+pub fn read<'d, T: Deserialize<'d>>(document: &'d [u8], limits: Limits) -> Result<T, JsonRefusal> {
     let found = document.len();
     if found > limits.bytes {
         return Err(JsonRefusal::TooLong {

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use vram_secret::{Protection, SecretBytes};
+use zeroize::ZeroizeOnDrop;
 
-use crate::{DeviceId, Error, Result, WorkerId, hkdf::hkdf_sha256};
+use crate::{DeviceId, Error, Result, SealKeyId, WorkerId, hkdf::hkdf_sha256};
 
 /// The salt of every derivation: it separates this product's keys from all others made of the
 /// same token.
@@ -16,7 +17,7 @@ const SEAL_KEY_LABEL: &[u8] = b"vram-residency/seal-key/v1";
 /// How many bytes a token or a key has at least, and a derived key exactly.
 const MIN_LEN: usize = 32;
 
-/// A secret that a worker is given, from which it derives its keys. Wiped on drop.
+/// A secret that a worker is given, from which it derives its keys. Held in [`SecretBytes`], wiped on drop.
 ///
 /// It takes 32 bytes at least, from a generator of randomness: a password has far less secrecy
 /// than its length says, and this derivation does not slow down guessing.
@@ -27,8 +28,10 @@ const MIN_LEN: usize = 32;
 /// # let token = vram_seal::Token::new(&[7; 32]).unwrap();
 /// println!("{token}");
 /// ```
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub struct Token(Box<[u8]>);
+pub struct Token(SecretBytes);
+
+/// Its one secret is in [`SecretBytes`].
+impl ZeroizeOnDrop for Token {}
 
 impl Token {
     /// The least length, in bytes.
@@ -37,15 +40,35 @@ impl Token {
     /// A token of a copy of these bytes; the caller wipes the original.
     ///
     /// # Errors
-    /// [`Error::TokenTooShort`] under 32 bytes.
+    /// [`Error::TokenTooShort`] under 32 bytes, [`Error::Secret`] over 1 MiB or if the system gives no page for it.
     pub fn new(bytes: &[u8]) -> Result<Self> {
-        if bytes.len() < MIN_LEN {
+        Self::require_long(bytes.len())?;
+        Ok(Self(SecretBytes::copy_of(bytes)?))
+    }
+
+    /// A token of these bytes, which stay where they are.
+    ///
+    /// # Errors
+    /// [`Error::TokenTooShort`] under 32 bytes.
+    pub fn from_secret(bytes: SecretBytes) -> Result<Self> {
+        Self::require_long(bytes.len())?;
+        Ok(Self(bytes))
+    }
+
+    const fn require_long(found: usize) -> Result<()> {
+        if found < MIN_LEN {
             return Err(Error::TokenTooShort {
-                found: bytes.len(),
+                found,
                 minimum: MIN_LEN,
             });
         }
-        Ok(Self(bytes.into()))
+        Ok(())
+    }
+
+    /// What protects it in memory.
+    #[must_use]
+    pub const fn protection(&self) -> Protection {
+        self.0.protection()
     }
 }
 
@@ -56,9 +79,9 @@ impl fmt::Debug for Token {
     }
 }
 
-/// The key that seals are made and checked with. Wiped on drop.
+/// The key that seals are made and checked with. Held in [`SecretBytes`], wiped on drop.
 ///
-/// The bytes live in one place on the heap, which is wiped. Each use makes `ring`'s own key of
+/// The bytes live in one place, on a page of their own. Each use makes `ring`'s own key of
 /// them on the stack: that holds two SHA-256 states from which tags can be computed, though not
 /// the key itself, and `ring` offers no way to wipe it. It lasts until later calls overwrite that
 /// part of the stack. Whoever can read this process's memory can read the key while it lives.
@@ -69,8 +92,13 @@ impl fmt::Debug for Token {
 /// # let key = vram_seal::SealKey::from_bytes(&[7; 32]).unwrap();
 /// let copy = key.clone();
 /// ```
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub struct SealKey(Box<[u8]>);
+pub struct SealKey {
+    bytes: SecretBytes,
+    id: SealKeyId,
+}
+
+/// Its one secret is in [`SecretBytes`].
+impl ZeroizeOnDrop for SealKey {}
 
 impl SealKey {
     /// The least length, in bytes.
@@ -82,16 +110,16 @@ impl SealKey {
     /// laid down in `docs/spec/seal-format.md`.
     ///
     /// # Errors
-    /// None is expected: the length asked for is one HKDF can give.
+    /// [`Error::Secret`] if the system gives no page for it, or in a process forked from the token's.
     pub fn derive(token: &Token, worker: &WorkerId, device: &DeviceId) -> Result<Self> {
-        let mut key = Self(vec![0; MIN_LEN].into_boxed_slice());
+        let mut bytes = SecretBytes::zeroed(MIN_LEN)?;
         hkdf_sha256(
             DERIVATION_SALT,
-            &token.0,
+            token.0.expose()?,
             &seal_key_info(worker, device),
-            &mut key.0,
+            bytes.expose_mut()?,
         )?;
-        Ok(key)
+        Self::from_secret(bytes)
     }
 
     /// A key of a copy of these bytes; the caller wipes the original.
@@ -100,20 +128,47 @@ impl SealKey {
     /// more are one key, and replaces a longer one by its SHA-256.
     ///
     /// # Errors
-    /// [`Error::KeyTooShort`] under 32 bytes.
+    /// [`Error::KeyTooShort`] under 32 bytes, [`Error::Secret`] over 1 MiB or if the system gives no page for it.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        if bytes.len() < MIN_LEN {
+        Self::require_long(bytes.len())?;
+        Self::from_secret(SecretBytes::copy_of(bytes)?)
+    }
+
+    /// A key of these bytes, which stay where they are.
+    ///
+    /// # Errors
+    /// [`Error::KeyTooShort`] under 32 bytes, [`Error::Secret`] in a process forked from theirs.
+    pub fn from_secret(bytes: SecretBytes) -> Result<Self> {
+        Self::require_long(bytes.len())?;
+        let id = SealKeyId::of_key(bytes.expose()?);
+        Ok(Self { bytes, id })
+    }
+
+    const fn require_long(found: usize) -> Result<()> {
+        if found < MIN_LEN {
             return Err(Error::KeyTooShort {
-                found: bytes.len(),
+                found,
                 minimum: MIN_LEN,
             });
         }
-        Ok(Self(bytes.into()))
+        Ok(())
+    }
+
+    /// What protects it in memory.
+    #[must_use]
+    pub const fn protection(&self) -> Protection {
+        self.bytes.protection()
+    }
+
+    /// The key's name, which every record holds that it seals.
+    #[must_use]
+    pub const fn id(&self) -> SealKeyId {
+        self.id
     }
 
     /// The key's bytes, for HMAC alone.
-    pub(crate) fn expose_to_hmac(&self) -> &[u8] {
-        &self.0
+    pub(crate) fn expose_to_hmac(&self) -> Result<&[u8]> {
+        Ok(self.bytes.expose()?)
     }
 }
 
@@ -161,7 +216,8 @@ mod tests {
         let token = Token::new(token).unwrap();
         SealKey::derive(&token, &worker(worker_name), &device)
             .unwrap()
-            .0
+            .expose_to_hmac()
+            .unwrap()
             .to_vec()
     }
 
@@ -256,7 +312,7 @@ mod tests {
             );
         }
         for len in [32, 64, 65] {
-            assert_eq!(SealKey::from_bytes(&vec![7; len]).unwrap().0.len(), len);
+            assert_eq!(SealKey::from_bytes(&vec![7; len]).unwrap().bytes.len(), len);
         }
     }
 
@@ -295,8 +351,5 @@ mod tests {
     fn secrets_are_wiped_on_drop() {
         assert_wiped_on_drop::<Token>();
         assert_wiped_on_drop::<SealKey>();
-        let mut key = SealKey(TOKEN.into());
-        key.0.zeroize();
-        assert_eq!(*key.0, [0; 32]);
     }
 }

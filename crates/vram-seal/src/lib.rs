@@ -8,7 +8,7 @@
 //!
 //! ```
 //! use vram_seal::{
-//!     DeviceId, Freezing, HashPlan, Salt, SealKey, SealRecord, SealedRecord, Token, hash_bytes,
+//!     DeviceId, ExpectedFrom, Freezing, HashPlan, Salt, SealKey, SealRecord, SealedRecord, Token, hash_bytes,
 //! };
 //!
 //! # let random = [7; 32];
@@ -32,7 +32,9 @@
 //!     position: None,
 //!     model: Some("models/llama-8b.safetensors".parse()?),
 //!     nonce: [9; 16],
-//! });
+//!     key_id: key.id(),
+//!     expected_from: ExpectedFrom::None,
+//! })?;
 //!
 //! // Later: the record is what was sealed, and the bytes are what the record says.
 //! let seal = sealed.verify(&key)?;
@@ -58,13 +60,15 @@
 //! | finish what a device measured, find what changed | [`verity`] |
 //! | make a measurement answer a challenge | [`Salt`] |
 //! | name things | [`ShardId`], [`WorkerId`], [`DeviceId`], [`ModelRef`] |
-//! | hold secrets | [`Token`], [`SealKey`] |
+//! | hold secrets | [`Token`], [`SealKey`], in pages of their own ([`SecretBytes`]) |
+//! | replace a key, and still check what the ones before sealed | [`SealKeys`] |
 //! | sign for those who share no secret, and check it | [`SigningKey`], [`VerifyingKey`], [`dsse`], [`statement`] |
 //! | prove residency to others, and check such a proof | [`evidence`] |
+//! | name a set of shards by one digest, and check that it is whole | [`ShardSet`], [`SetRoot`] |
 //! | say what was sealed, sign and verify it | [`SealRecord`], [`SealedRecord`], [`sign`], [`verify`](fn@verify) |
 //!
 //! The record's encoding, the key derivation and the tag are laid down byte by byte, with vectors, in
-//! `docs/spec/seal-format.md`; evidence in `docs/spec/evidence.md`.
+//! `docs/spec/seal-format.md`; the root of a set in `docs/spec/set-root.md`; evidence in `docs/spec/evidence.md`.
 //!
 //! # What is followed
 //!
@@ -80,7 +84,9 @@
 //! | a forged seal | the tag is an HMAC over every field; [`VerifiedSeal`] is made by [`verify`](fn@verify) alone, so code that asks for it can't forget the check |
 //! | two records with one encoding | every field carries its number and length, in one order; the reader takes nothing that the writer would not have written |
 //! | a tag cut short, extended, or never computed | [`SealTag`] holds exactly 32 bytes, not all zero |
-//! | timing of comparisons | digests and tags compare in constant time; `benches/comparison.rs` measures it |
+//! | timing of comparisons | digests and tags compare in constant time; `cargo xtask timing` measures it |
+//! | a key that is used for ever | records name their key; [`SealKeys`] accepts those before until a stated time, and a clock set back brings none of them back |
+//! | a forked child that seals with the zeros that the kernel left of the key | it is told that the secret is gone |
 //! | one key for everything | HKDF separates keys by use, worker and device, and simulated from real |
 //! | keys in logs | secret types print a fixed word, are neither cloned nor serialized; no error holds secret bytes |
 //! | the right tag told to whoever sent a wrong one | what was computed for comparing is a type of its own, which can't leave the crate |
@@ -91,11 +97,13 @@
 //! | one signed payload taken for another kind | type and predicate type are signed, and asked for by name |
 //! | two readers, two readings | a name twice in one JSON object is refused; evidence has one form, compared byte for byte |
 //! | a forgotten check of evidence | [`evidence::Expectations`] expects the most; what is relaxed is named, and [`evidence::VerifiedEvidence`] says what was not compared |
+//! | a shard of a set left out, repeated, swapped or replaced | [`SetRoot`] is over index, total, size and digest of every one, and [`ShardSet`] names which it is |
 //! | exhaustion by hostile input | sizes, counts and depth are limited before anything is built of them |
 //!
 //! # What stays in memory
 //!
-//! [`Token`], [`SealKey`], [`SigningKey`], computed tags and the buffers that gather model bytes are wiped when
+//! [`Token`], [`SealKey`] and [`SigningKey`] lie on pages of their own that are locked where that is permitted and left
+//! out of core dumps and forked children ([`SecretBytes`]). They, computed tags and the buffers that gather model bytes are wiped when
 //! dropped. What `ring` makes of a key while it is used can't be wiped from outside: hash states,
 //! or a signing key's numbers, remain on the stack until later calls overwrite them ([`SealKey`] and [`SigningKey`] say
 //! more). A process that is
@@ -107,15 +115,19 @@ mod digest;
 pub mod dsse;
 mod error;
 pub mod evidence;
+mod expected_from;
 mod hasher;
 mod hkdf;
 mod hmac;
 mod identifier;
-mod json;
+pub mod json;
 mod key;
 mod model_ref;
 pub mod record;
 mod salt;
+mod seal_key_id;
+mod seal_keys;
+mod set;
 mod signing;
 #[cfg(test)]
 mod spec_vectors;
@@ -126,8 +138,9 @@ mod wiped_buffer;
 
 pub use self::{
     device_id::DeviceId,
-    digest::{BlockHash, Digest, VerityDigest},
+    digest::{BlockHash, Digest, SetRoot, VerityDigest},
     error::{Error, Result},
+    expected_from::ExpectedFrom,
     hasher::{HashPlan, ShardDigests, ShardHasher, hash_bytes, hash_reader},
     identifier::{ShardId, WorkerId},
     json::JsonRefusal,
@@ -135,8 +148,12 @@ pub use self::{
     model_ref::ModelRef,
     record::{Freezing, SealRecord, SetPosition},
     salt::{InitialState, Salt},
+    seal_key_id::SealKeyId,
+    seal_keys::SealKeys,
+    set::{SetMember, SetRefusal, ShardSet},
     signing::{KeyId, KeyRefusal, SignatureAlgorithm, SigningKey, VerifyingKey},
     statement::{DigestSet, Predicate, Statement, StatementRefusal, Subject},
     tag::{SealTag, SealedRecord, VerifiedSeal, sign, verify},
     verity::VerityMeasurement,
 };
+pub use vram_secret::{Error as SecretError, Protection, SecretBytes};

@@ -9,7 +9,9 @@ pub(crate) mod sample;
 use serde::{Deserialize, Serialize};
 
 pub use self::field::Field;
-use crate::{DeviceId, Digest, Error, ModelRef, Result, ShardId, VerityDigest};
+use crate::{
+    DeviceId, Digest, Error, ExpectedFrom, ModelRef, Result, SealKeyId, ShardId, VerityDigest,
+};
 
 /// What is sealed: which bytes, where, when and how. Everything in it is under the tag.
 ///
@@ -39,6 +41,10 @@ pub struct SealRecord {
     /// Random bytes that make this seal unlike any other of the same shard.
     #[serde(with = "hex::serde")]
     pub nonce: [u8; 16],
+    /// The key that the tag is made with. [`SealedRecord::seal`](crate::SealedRecord::seal) sees to it.
+    pub key_id: SealKeyId,
+    /// Where the digest came from that the bytes were compared with, if any was expected.
+    pub expected_from: ExpectedFrom,
 }
 
 impl SealRecord {
@@ -153,6 +159,8 @@ mod tests {
             ("\"mmu\"", "\"hope\""),
             ("\"size\"", "\"extra\":1,\"size\""),
             ("\"nonce\":\"e0", "\"nonce\":\""),
+            ("\"key_id\":\"", "\"key_id\":\"00"),
+            ("\"checksum-file\"", "\"hearsay\""),
         ] {
             let changed = json.replacen(from, to, 1);
             assert_ne!(changed, json, "{from}");

@@ -5,8 +5,8 @@ use std::{fs, path::Path};
 use serde::Deserialize;
 
 use crate::{
-    DeviceId, SealKey, SealRecord, SealTag, Token, WorkerId, hmac::hmac_sha256, key::seal_key_info,
-    sign, verify,
+    DeviceId, SealKey, SealKeyId, SealRecord, SealTag, Token, WorkerId, hmac::hmac_sha256,
+    key::seal_key_info, sign, verify,
 };
 
 #[derive(Deserialize)]
@@ -27,6 +27,7 @@ struct KeyVector {
     info: Vec<u8>,
     #[serde(with = "hex::serde")]
     key: Vec<u8>,
+    key_id: SealKeyId,
 }
 
 #[derive(Deserialize)]
@@ -63,7 +64,8 @@ fn keys_are_derived_as_the_page_says() {
         assert_eq!(seal_key_info(&vector.worker, &vector.device), vector.info);
         let token = Token::new(&vector.token).unwrap();
         let key = SealKey::derive(&token, &vector.worker, &vector.device).unwrap();
-        assert_eq!(key.expose_to_hmac(), vector.key);
+        assert_eq!(key.expose_to_hmac().unwrap(), vector.key);
+        assert_eq!(key.id(), vector.key_id);
     }
 }
 
@@ -79,7 +81,7 @@ fn records_are_encoded_and_signed_as_the_page_says() {
         assert_eq!(SealRecord::decode(&vector.encoding).unwrap(), vector.record);
         assert!(hmac_sha256(&vector.key, &vector.encoding).is(vector.tag.as_bytes()));
         let key = SealKey::from_bytes(&vector.key).unwrap();
-        assert_eq!(sign(&key, &vector.record), vector.tag);
+        assert_eq!(sign(&key, &vector.record).unwrap(), vector.tag);
         verify(&key, &vector.record, &vector.tag).unwrap();
     }
 }

@@ -110,11 +110,14 @@ pub struct SealedRecord {
 }
 
 impl SealedRecord {
-    /// Signs a record.
-    #[must_use]
-    pub fn seal(key: &SealKey, record: SealRecord) -> Self {
-        let tag = sign(key, &record);
-        Self { record, tag }
+    /// Signs a record, after putting the key's name into it.
+    ///
+    /// # Errors
+    /// As [`sign`].
+    pub fn seal(key: &SealKey, mut record: SealRecord) -> Result<Self> {
+        record.key_id = key.id();
+        let tag = sign(key, &record)?;
+        Ok(Self { record, tag })
     }
 
     /// Checks the tag, as [`verify`] does.
@@ -127,31 +130,40 @@ impl SealedRecord {
 }
 
 /// Signs a record: HMAC-SHA256 over its canonical encoding.
-#[must_use]
-pub fn sign(key: &SealKey, record: &SealRecord) -> SealTag {
+///
+/// The record has to name this key: [`verify`] refuses it otherwise. [`SealedRecord::seal`] sees to it.
+///
+/// # Errors
+/// [`Error::Secret`] in a process that was forked from the one that has the key.
+pub fn sign(key: &SealKey, record: &SealRecord) -> Result<SealTag> {
     // The key's holder asked for this record to be sealed: its tag may be known.
-    SealTag(compute(key, record).publish())
+    Ok(SealTag(compute(key, record)?.publish()))
 }
 
 /// Checks that a tag was made for this record with this key, in constant time.
 ///
 /// # Errors
 /// [`Error::TagMismatch`] when record, tag or key is not what was sealed with. The right tag is
-/// not told.
+/// not told. [`Error::KeyIdOther`] when the tag is right and the record names another key.
 pub fn verify<'r>(
     key: &SealKey,
     record: &'r SealRecord,
     received: &SealTag,
 ) -> Result<VerifiedSeal<'r>> {
-    if compute(key, record).is(&received.0) {
-        Ok(VerifiedSeal(record))
-    } else {
-        Err(Error::TagMismatch)
+    if !compute(key, record)?.is(&received.0) {
+        return Err(Error::TagMismatch);
     }
+    if record.key_id != key.id() {
+        return Err(Error::KeyIdOther {
+            named: record.key_id,
+            found: key.id(),
+        });
+    }
+    Ok(VerifiedSeal(record))
 }
 
-fn compute(key: &SealKey, record: &SealRecord) -> ComputedTag {
-    hmac_sha256(key.expose_to_hmac(), &record.encode())
+fn compute(key: &SealKey, record: &SealRecord) -> Result<ComputedTag> {
+    Ok(hmac_sha256(key.expose_to_hmac()?, &record.encode()))
 }
 
 #[cfg(test)]
@@ -170,13 +182,13 @@ mod tests {
     #[test]
     fn test_compute_signature_valid_inputs() {
         let record = sample::full();
-        let tag = sign(&key(), &record);
+        let tag = sign(&key(), &record).unwrap();
         // It is HMAC-SHA256, which the RFC 4231 vectors go through, of the canonical encoding.
         assert_eq!(
             tag.as_bytes(),
             &hmac_sha256(&[0x42; 32], &record.encode()).publish()
         );
-        assert_eq!(tag, sign(&key(), &record), "it is deterministic");
+        assert_eq!(tag, sign(&key(), &record).unwrap(), "it is deterministic");
         let verified = verify(&key(), &record, &tag).unwrap();
         assert_eq!(verified.record(), &record);
 
@@ -191,24 +203,24 @@ mod tests {
 
     #[test]
     fn test_signature_different_for_different_shards() {
-        let base = sign(&key(), &sample::full());
+        let base = sign(&key(), &sample::full()).unwrap();
         let mut tags = vec![base];
         for (name, record) in sample::variations() {
-            let tag = sign(&key(), &record);
+            let tag = sign(&key(), &record).unwrap();
             assert!(!tags.contains(&tag), "{name}");
             refused(&key(), &record, &base);
             tags.push(tag);
         }
         // The format's version is signed too.
         let mut encoding = sample::full().encode();
-        encoding[8] ^= 3;
+        encoding[8] ^= 1;
         assert!(!hmac_sha256(&[0x42; 32], &encoding).is(base.as_bytes()));
     }
 
     #[test]
     fn test_verify_signature_tampered_digest_rejected() {
         let record = sample::full();
-        let tag = sign(&key(), &record);
+        let tag = sign(&key(), &record).unwrap();
         for bit in 0..256 {
             let flip = |bytes: &[u8; 32]| {
                 let mut bytes = *bytes;
@@ -240,7 +252,7 @@ mod tests {
     #[test]
     fn every_flipped_bit_of_an_encoding_breaks_its_tag() {
         let encoding = sample::full().encode();
-        let tag = sign(&key(), &sample::full());
+        let tag = sign(&key(), &sample::full()).unwrap();
         for bit in 0..encoding.len() * 8 {
             let mut changed = encoding.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
@@ -255,7 +267,7 @@ mod tests {
     #[test]
     fn test_verify_signature_wrong_key_rejected() {
         let record = sample::full();
-        let tag = sign(&key(), &record);
+        let tag = sign(&key(), &record).unwrap();
         for bit in 0..256 {
             let mut bytes = [0x42; 32];
             bytes[bit / 8] ^= 1 << (bit % 8);
@@ -272,23 +284,42 @@ mod tests {
             };
             SealKey::derive(&token, &worker.parse().unwrap(), &device).unwrap()
         };
-        let tag = sign(&derive("worker-0", false), &record);
+        let SealedRecord { record, tag } =
+            SealedRecord::seal(&derive("worker-0", false), record.clone()).unwrap();
         verify(&derive("worker-0", false), &record, &tag).unwrap();
         refused(&derive("worker-1", false), &record, &tag);
         refused(&derive("worker-0", true), &record, &tag);
     }
 
     #[test]
+    fn a_record_that_names_another_key_is_refused_however_it_was_signed() {
+        let other = SealKey::from_bytes(&[0x43; 32]).unwrap();
+        let record = SealRecord {
+            key_id: other.id(),
+            ..sample::full()
+        };
+        let tag = sign(&key(), &record).unwrap();
+        let error = verify(&key(), &record, &tag).unwrap_err();
+        assert!(matches!(error, Error::KeyIdOther { named, found }
+            if named == other.id() && found == key().id()));
+        refused(&other, &record, &tag);
+
+        let sealed = SealedRecord::seal(&key(), record).unwrap();
+        assert_eq!(sealed.record.key_id, key().id());
+        sealed.verify(&key()).unwrap();
+    }
+
+    #[test]
     fn swapped_tags_are_refused() {
         let (one, other) = (sample::full(), sample::minimal());
-        let (one_tag, other_tag) = (sign(&key(), &one), sign(&key(), &other));
+        let (one_tag, other_tag) = (sign(&key(), &one).unwrap(), sign(&key(), &other).unwrap());
         refused(&key(), &one, &other_tag);
         refused(&key(), &other, &one_tag);
     }
 
     #[test]
     fn truncated_and_extended_tags_are_refused() {
-        let tag = *sign(&key(), &sample::full()).as_bytes();
+        let tag = *sign(&key(), &sample::full()).unwrap().as_bytes();
         let long = [&tag[..], &[0]].concat();
         for bytes in [&[][..], &tag[..1], &tag[..16], &tag[..31], &long] {
             let error = SealTag::from_bytes(bytes).unwrap_err();
@@ -318,7 +349,7 @@ mod tests {
 
     #[test]
     fn a_tag_prints_and_reads_as_hexadecimal() {
-        let tag = sign(&key(), &sample::full());
+        let tag = sign(&key(), &sample::full()).unwrap();
         let text = hex::encode(tag.as_bytes());
         assert_eq!(
             (tag.to_string(), format!("{tag:?}")),
@@ -334,8 +365,8 @@ mod tests {
 
     #[test]
     fn a_sealed_record_is_verified_as_its_parts_are() {
-        let mut sealed = SealedRecord::seal(&key(), sample::minimal());
-        assert_eq!(sealed.tag, sign(&key(), &sample::minimal()));
+        let mut sealed = SealedRecord::seal(&key(), sample::minimal()).unwrap();
+        assert_eq!(sealed.tag, sign(&key(), &sample::minimal()).unwrap());
         assert_eq!(sealed.verify(&key()).unwrap().record(), &sample::minimal());
         sealed.record.size += 1;
         assert!(matches!(sealed.verify(&key()), Err(Error::TagMismatch)));

@@ -33,6 +33,11 @@
 //! Two things that only `libnvidia-ml` knows, and that no crate offers through safe functions, are asked
 //! through [`Nvml`]: remapped rows, and the chip-to-chip link.
 //!
+//! # The kernel's own measurement
+//!
+//! [`measure_verity`] is not CUDA's either: it asks Linux for the fs-verity digest of a file, with the one `unsafe`
+//! that an `ioctl` takes, so that the crates above need none.
+//!
 //! # Bindings
 //!
 //! Types, constants and every function's signature are generated from the header of CUDA 13.0 by
@@ -40,6 +45,7 @@
 //! `Option`s in the [`Table`]; the macro [`driver_functions`] lists them all for whoever fills one.
 
 mod driver;
+mod fs_verity;
 mod load;
 mod nvml;
 mod table;
@@ -63,6 +69,7 @@ mod functions;
 mod types;
 
 pub use driver::{Driver, Origin};
+pub use fs_verity::{KernelMeasurement, measure_verity};
 pub use load::LoadError;
 pub use nvml::{Nvml, NvmlError, RemappedRows};
 pub use table::{Function, Table};

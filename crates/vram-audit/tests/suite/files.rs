@@ -12,8 +12,9 @@ use vram_audit::{
     Ending, Error, Filter, Options, Records, SigningKey, Source, Summary, Trail, Urgency, Verdict,
     Verifier, files_of,
 };
+use vram_seal::SignatureAlgorithm;
 
-use crate::memory::{key, options};
+use crate::memory::{key, key_of, options, public_key};
 
 fn place() -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
@@ -35,10 +36,7 @@ fn write(trail: &Trail, count: u32) {
 
 fn intact(path: &Path) -> Summary {
     let files = files_of(path).unwrap();
-    match Verifier::new([key().public()])
-        .verify_files(&files)
-        .unwrap()
-    {
+    match Verifier::new([public_key()]).verify_files(&files).unwrap() {
         Verdict::Intact(summary) => summary,
         Verdict::Broken { fault, .. } => panic!("{fault}"),
     }
@@ -235,17 +233,39 @@ fn another_name_is_refused_and_another_key_unless_it_is_told() {
         Trail::open(&path, key(), other),
         Err(Error::OtherTrail { .. })
     ));
-    let new_key = || SigningKey::from_seed(&[9; 32]).unwrap();
+    let new_key = || key_of(9);
     assert!(matches!(
         Trail::open(&path, new_key(), options()),
         Err(Error::NotIntact { .. })
     ));
-    let told = options().former_keys([key().public()]);
+    let told = options().former_keys([public_key()]);
     Trail::open(&path, new_key(), told)
         .unwrap()
         .close()
         .unwrap();
-    let both = Verifier::new([key().public(), new_key().public()]);
+    let both = Verifier::new([public_key(), new_key().verifying_key().clone()]);
+    assert!(both.verify_files(&[&path]).unwrap().is_intact());
+}
+
+#[test]
+fn a_trail_may_be_signed_with_either_algorithm_and_change_from_one_to_the_other() {
+    let (_dir, path) = place();
+    let p256 = SigningKey::generate(SignatureAlgorithm::EcdsaP256Sha256).unwrap();
+    let p256_public = p256.verifying_key().clone();
+    let trail = Trail::open(&path, p256, options()).unwrap();
+    for shard in 0..50 {
+        let event = json!({"event": "verified", "shard": shard.to_string()});
+        trail.append(Urgency::Critical, &event).unwrap();
+    }
+    trail.close().unwrap();
+    let alone = Verifier::new([p256_public.clone()]);
+    assert!(alone.verify_files(&[&path]).unwrap().is_intact());
+
+    let told = options().former_keys([p256_public.clone()]);
+    Trail::open(&path, key(), told).unwrap().close().unwrap();
+
+    assert!(!alone.verify_files(&[&path]).unwrap().is_intact());
+    let both = Verifier::new([p256_public, public_key()]);
     assert!(both.verify_files(&[&path]).unwrap().is_intact());
 }
 
@@ -328,7 +348,7 @@ fn records_are_filtered_by_name_shard_time_and_urgency() {
 #[test]
 fn only_regular_files_are_verified() {
     let dir = tempfile::tempdir().unwrap();
-    let verifier = Verifier::new([key().public()]);
+    let verifier = Verifier::new([public_key()]);
     assert!(matches!(
         verifier.verify_files(&[dir.path()]),
         Err(Error::Unsafe { .. })

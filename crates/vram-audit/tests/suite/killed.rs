@@ -12,7 +12,7 @@ use proptest::test_runner::{RngAlgorithm, TestRng};
 use serde_json::json;
 use vram_audit::{Options, Records, Source, Trail, Urgency, Verifier, files_of};
 
-use crate::memory::key;
+use crate::memory::{key, public_key};
 
 const PATH: &str = "VRAM_AUDIT_TEST_TRAIL";
 const RUN: &str = "VRAM_AUDIT_TEST_RUN";
@@ -96,9 +96,7 @@ fn a_killed_process_leaves_an_intact_trail_with_all_that_it_acknowledged() {
                 assert!(acknowledged.is_empty());
                 continue;
             }
-            let verdict = Verifier::new([key().public()])
-                .verify_files(&files)
-                .unwrap();
+            let verdict = Verifier::new([public_key()]).verify_files(&files).unwrap();
             if verdict.summary().records == 0 && acknowledged.is_empty() {
                 continue;
             }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use jiff::Timestamp;
-use vram_audit::{Clock, Options, SigningKey, Source, Store, Verdict, Verifier};
+use vram_audit::{Clock, Options, SigningKey, Source, Store, Verdict, Verifier, VerifyingKey};
 
 #[derive(Debug, Default)]
 pub(crate) struct Disk {
@@ -121,7 +121,18 @@ impl Clock for CountingClock {
 }
 
 pub(crate) fn key() -> SigningKey {
-    SigningKey::from_seed(&[7; 32]).unwrap()
+    key_of(7)
+}
+
+/// An Ed25519 key whose secret bytes are all this one, in PKCS #8 as RFC 8410 lays it down.
+pub(crate) fn key_of(byte: u8) -> SigningKey {
+    let prefix = hex::decode("302e020100300506032b657004220420").unwrap();
+    SigningKey::from_pkcs8_der(&[&prefix[..], &[byte; 32]].concat()).unwrap()
+}
+
+/// Its public half.
+pub(crate) fn public_key() -> VerifyingKey {
+    key().verifying_key().clone()
 }
 
 pub(crate) fn options() -> Options {
@@ -138,7 +149,7 @@ pub(crate) fn sources(files: &[Vec<u8>]) -> Vec<Source<'_>> {
 }
 
 pub(crate) fn verify(files: &[Vec<u8>]) -> Verdict {
-    Verifier::new([key().public()])
+    Verifier::new([public_key()])
         .verify(sources(files))
         .unwrap()
 }

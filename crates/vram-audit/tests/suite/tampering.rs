@@ -5,9 +5,9 @@ use std::sync::{Arc, LazyLock};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::json;
-use vram_audit::{Ending, Fault, Head, SigningKey, Trail, Urgency, Verdict, Verifier, Why};
+use vram_audit::{Ending, Fault, Head, Trail, Urgency, Verdict, Verifier, Why};
 
-use crate::memory::{Disk, OnDisk, key, options, sources, verify};
+use crate::memory::{Disk, OnDisk, key, key_of, options, public_key, sources, verify};
 
 /// A closed trail, in one file or in several, and its head.
 fn trail(rotate_at: u64, events: u32) -> (Vec<Vec<u8>>, Head) {
@@ -112,7 +112,7 @@ fn a_cut_at_any_byte_is_a_torn_line_or_no_close() {
         };
         assert_eq!(verdict.summary().ending, expected);
         if len % 50 == 0 {
-            let anchored = Verifier::new([key().public()]).expect_head(head);
+            let anchored = Verifier::new([public_key()]).expect_head(head);
             let verdict = anchored.verify(sources(&files)).unwrap();
             assert!(
                 matches!(&verdict, Verdict::Broken { fault, .. }
@@ -135,7 +135,7 @@ fn a_torn_line_with_a_changed_beginning_is_no_torn_line() {
 
 #[test]
 fn another_key_is_foreign_at_the_first_checkpoint() {
-    let other = SigningKey::from_seed(&[8; 32]).unwrap().public();
+    let other = key_of(8).verifying_key().clone();
     let verdict = Verifier::new([other])
         .verify(sources(std::slice::from_ref(&TRAIL.0)))
         .unwrap();
@@ -147,7 +147,7 @@ fn another_key_is_foreign_at_the_first_checkpoint() {
         (
             1,
             Why::ForeignKey {
-                key: key().public()
+                key: public_key().id()
             }
         )
     );
@@ -194,7 +194,7 @@ fn a_chain_made_anew_after_an_edit_does_not_pass_the_next_checkpoint() {
 fn a_line_without_end_and_one_nested_without_end_are_refused() {
     let endless = std::io::repeat(b'[');
     let source = vram_audit::Source::reader("endless", endless);
-    let verdict = Verifier::new([key().public()]).verify([source]).unwrap();
+    let verdict = Verifier::new([public_key()]).verify([source]).unwrap();
     assert!(matches!(verdict, Verdict::Broken { fault, .. } if fault.why == Why::TooLong));
 
     let mut lines = lines();
@@ -251,7 +251,7 @@ fn rotated_files_verify_together_and_in_order_only() {
     };
     assert!(matches!(fault.why, Why::Truncated { .. }), "{fault}");
 
-    let later = Verifier::new([key().public()]).from_continuation();
+    let later = Verifier::new([public_key()]).from_continuation();
     assert!(later.verify(sources(&files[1..])).unwrap().is_intact());
     assert!(!verify(&files[1..]).is_intact());
 }

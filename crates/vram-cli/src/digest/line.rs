@@ -63,64 +63,9 @@ pub(super) fn escape(name: &[u8]) -> Option<Vec<u8>> {
     Some(escaped)
 }
 
-fn unescape(name: &[u8]) -> Option<Vec<u8>> {
-    let mut plain = Vec::with_capacity(name.len());
-    let mut bytes = name.iter();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'\\' => plain.push(match bytes.next()? {
-                b'\\' => b'\\',
-                b'n' => b'\n',
-                b'r' => b'\r',
-                _ => return None,
-            }),
-            other => plain.push(*other),
-        }
-    }
-    Some(plain)
-}
-
 /// Reads a line that `sha256sum` wrote, with or without `--tag`.
 pub(super) fn parse(line: &[u8]) -> Option<(Digest, OsString)> {
-    let line = line.trim_ascii_start();
-    let (escaped, line) = match line.strip_prefix(br"\") {
-        Some(rest) => (true, rest),
-        None => (false, line),
-    };
-    let (hex, name) = tagged(line).or_else(|| plain(line))?;
-    let digest = str::from_utf8(hex).ok()?.parse().ok()?;
-    let name = if escaped {
-        unescape(name)?
-    } else {
-        name.to_vec()
-    };
-    Some((digest, os_string(name)?))
-}
-
-fn tagged(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let line = line.strip_prefix(b"SHA256 (")?;
-    let (rest, hex) = line.split_at_checked(line.len().checked_sub(64)?)?;
-    Some((hex, rest.strip_suffix(b") = ")?))
-}
-
-fn plain(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (hex, rest) = line.split_at_checked(64)?;
-    let (separator, name) = rest.split_first()?;
-    if !matches!(separator, b' ' | b'\t') {
-        return None;
-    }
-    let marked = name.strip_prefix(b" ").or_else(|| name.strip_prefix(b"*"));
-    Some((hex, marked.unwrap_or(name))).filter(|(_, name)| !name.is_empty())
-}
-
-#[cfg(unix)]
-fn os_string(bytes: Vec<u8>) -> Option<OsString> {
-    Some(std::os::unix::ffi::OsStringExt::from_vec(bytes))
-}
-
-#[cfg(not(unix))]
-fn os_string(bytes: Vec<u8>) -> Option<OsString> {
-    String::from_utf8(bytes).ok().map(OsString::from)
+    vram_provenance::checksums::parse_line(line)
 }
 
 #[cfg(test)]

@@ -6,10 +6,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 use vram_alloc::Bytes;
 use vram_policy::Report;
+use vram_provenance::{Layout, Signer};
 use vram_residency::{HostHashing, SealedShard, VerificationReport};
-use vram_seal::{Freezing, VerityDigest};
+use vram_seal::{Digest, ExpectedFrom, Freezing, VerityDigest};
 
 use super::Sealed;
+use super::plan::Signed;
+use super::set::Set;
+use crate::hold::HoldDocument;
 use crate::output::{CAUTION, GOOD, row};
 use crate::quantity::{Pace, time};
 use crate::session::{DeviceDocument, Session};
@@ -53,6 +57,101 @@ pub(super) struct SealDocument<'a> {
     /// From the first file to the last signature; several files of a folder are sealed at a time.
     sealing: Pace,
     shards: &'a [Shard<'a>],
+    /// How the shards are held, if they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold: Option<HoldDocument>,
+    /// The folders that were sealed as sets.
+    sets: &'a [Set],
+    /// The signature that the model was sealed by, if one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model_signature: Option<SignatureDocument<'a>>,
+}
+
+/// What was signed, by whom.
+#[derive(Serialize)]
+struct SignatureDocument<'a> {
+    path: String,
+    /// The name that the signer gave the model.
+    model: &'a str,
+    /// `files`, or `shards` with their size.
+    layout: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard_size: Option<u64>,
+    signer: SignerDocument<'a>,
+    /// Files that were not sealed, and have the bytes that were signed.
+    checked: &'a [String],
+    /// What lies in the folder and nobody stands for.
+    uncovered: &'a [String],
+}
+
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+enum SignerDocument<'a> {
+    PublicKey {
+        curve: &'static str,
+        spki_sha256: Digest,
+    },
+    Certificate {
+        subject: &'a str,
+        sha256: Digest,
+        root: &'a str,
+        root_sha256: Digest,
+    },
+    Other,
+}
+
+impl<'a> SignatureDocument<'a> {
+    fn new(signed: &'a Signed) -> Self {
+        let manifest = signed.signature.manifest.manifest();
+        let (layout, shard_size) = match manifest.layout() {
+            Layout::Pieces { size } => ("shards", Some(size.get())),
+            _ => ("files", None),
+        };
+        Self {
+            path: signed.signature.path.to_string_lossy().into_owned(),
+            model: manifest.model(),
+            layout,
+            shard_size,
+            signer: match signed.signature.manifest.signer() {
+                Signer::Key(key) => SignerDocument::PublicKey {
+                    curve: key.curve().name(),
+                    spki_sha256: key.fingerprint(),
+                },
+                Signer::Certificate(summary) => SignerDocument::Certificate {
+                    subject: &summary.subject,
+                    sha256: summary.fingerprint,
+                    root: &summary.root,
+                    root_sha256: summary.root_fingerprint,
+                },
+                _ => SignerDocument::Other,
+            },
+            checked: &signed.checked,
+            uncovered: &signed.uncovered,
+        }
+    }
+
+    fn show(&self, text: &mut String) {
+        let signer = match &self.signer {
+            SignerDocument::PublicKey { curve, spki_sha256 } => {
+                format!("the {curve} key with SHA-256 {spki_sha256}")
+            }
+            SignerDocument::Certificate { subject, root, .. } => {
+                format!("{subject}, by a certificate that leads to {root}")
+            }
+            SignerDocument::Other => "a signer of another kind".to_owned(),
+        };
+        row(text, "Signed by", &signer);
+        let count = |paths: &[String]| match paths.len() {
+            1 => "1 other file".to_owned(),
+            many => format!("{many} other files"),
+        };
+        let checked = format!("{} as signed, compared by the host", count(self.checked));
+        row(text, "", &checked);
+        if !self.uncovered.is_empty() {
+            let uncovered = format!("{} that nobody stands for", count(self.uncovered));
+            row(text, "", &format!("{CAUTION}{uncovered}{CAUTION:#}"));
+        }
+    }
 }
 
 impl<'a> Shard<'a> {
@@ -105,6 +204,9 @@ impl<'a> Shard<'a> {
         }
         row(text, "Verity", &shard.verity_digest().to_string());
         row(text, "Hashed", hashed(shard));
+        if let Some(source) = expected(shard) {
+            row(text, "Expected", source);
+        }
         row(text, "Format", &format(shard));
         row(text, "Frozen", &frozen(shard));
         if let Some(at) = moment(shard.sealed_at()) {
@@ -153,25 +255,45 @@ impl<'a> Shard<'a> {
 pub(super) fn document<'a>(
     session: &'a Session,
     shards: &'a [Shard<'a>],
+    sets: &'a [Set],
+    signed: Option<&'a Signed>,
     sealing: Duration,
+    hold: Option<HoldDocument>,
 ) -> SealDocument<'a> {
     SealDocument {
         device: session.device_document(),
         sealing: Pace::new(bytes(shards), sealing),
         shards,
+        hold,
+        sets,
+        model_signature: signed.map(SignatureDocument::new),
     }
 }
 
 /// The same for people.
-pub(super) fn text(session: &Session, shards: &[Shard<'_>], sealing: Duration) -> String {
+pub(super) fn text(
+    session: &Session,
+    shards: &[Shard<'_>],
+    sets: &[Set],
+    signed: Option<&Signed>,
+    sealing: Duration,
+    held: bool,
+) -> String {
     let mut text = String::new();
     session.show_device(&mut text);
+    if let Some(signed) = signed {
+        SignatureDocument::new(signed).show(&mut text);
+    }
     for shard in shards {
         text.push('\n');
         shard.show(&mut text);
     }
+    for set in sets {
+        text.push('\n');
+        set.show(&mut text);
+    }
     text.push('\n');
-    text.push_str(&conclusion(shards, sealing));
+    text.push_str(&conclusion(shards, sealing, held));
     text
 }
 
@@ -180,7 +302,7 @@ fn bytes(shards: &[Shard<'_>]) -> u64 {
     sizes.fold(0, u64::saturating_add)
 }
 
-fn conclusion(shards: &[Shard<'_>], sealing: Duration) -> String {
+fn conclusion(shards: &[Shard<'_>], sealing: Duration, held: bool) -> String {
     let verifying = shards
         .iter()
         .map(|shard| shard.verification.pace.duration());
@@ -189,9 +311,13 @@ fn conclusion(shards: &[Shard<'_>], sealing: Duration) -> String {
         1 => "1 shard".to_owned(),
         count => format!("{count} shards"),
     };
+    let end = if held {
+        "The shards are held now."
+    } else {
+        "The memory is wiped and given back now."
+    };
     format!(
-        "{GOOD}Sealed and verified:{GOOD:#} {count}, {}, in {} and {}.\n\
-         The memory is wiped and given back now.\n",
+        "{GOOD}Sealed and verified:{GOOD:#} {count}, {}, in {} and {}.\n{end}\n",
         Bytes(bytes(shards)),
         time(sealing),
         time(verifying)
@@ -212,6 +338,18 @@ fn hashed(shard: &SealedShard) -> &'static str {
         HostHashing::Trusted => "by the device alone; its measurement is the digest expected",
         HostHashing::Verity => "verity by the host, and measured by the device",
         _ => "content and verity by the host, verity measured by the device",
+    }
+}
+
+/// Who stands for the digest that its bytes were compared with.
+fn expected(shard: &SealedShard) -> Option<&'static str> {
+    match shard.expected_from() {
+        ExpectedFrom::None => None,
+        ExpectedFrom::Caller => Some("as given on the command line"),
+        ExpectedFrom::ChecksumFile => Some("as the checksum file lists it"),
+        ExpectedFrom::ContentAddressedCache => Some("as the cache names it"),
+        ExpectedFrom::Kernel => Some("as the kernel measured it"),
+        ExpectedFrom::ModelSignature => Some("as the model was signed"),
     }
 }
 

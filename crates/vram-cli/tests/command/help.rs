@@ -14,6 +14,7 @@ fn help_lists_commands_examples_and_exit_codes() {
         "devices ",
         "doctor ",
         "bench ",
+        "audit ",
         "Examples:",
         "Exit codes:",
         "0  good",
@@ -32,8 +33,18 @@ fn help_lists_commands_examples_and_exit_codes() {
 
 #[test]
 fn every_command_has_help_of_its_own() {
-    for command in ["seal", "digest", "drill", "devices", "doctor", "bench"] {
-        let ran = run([command, "--help"]);
+    for command in [
+        "seal",
+        "digest",
+        "drill",
+        "devices",
+        "doctor",
+        "bench",
+        "audit verify",
+        "audit show",
+    ] {
+        let words = command.split(' ').chain(["--help"]);
+        let ran = run(words);
 
         assert_eq!(ran.code, 0);
         assert!(ran.text().contains(&format!("Usage: vram {command}")));

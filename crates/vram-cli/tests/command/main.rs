@@ -12,6 +12,7 @@
     reason = "tests compute on known values, and fail by panicking"
 )]
 
+mod audit;
 mod bench;
 mod check;
 mod choice;
@@ -21,10 +22,19 @@ mod doctor;
 mod drill;
 mod fleet;
 mod help;
+#[cfg(unix)]
+mod hold;
 mod json;
 mod model;
+#[cfg(unix)]
+mod operations;
 mod refusals;
 mod run;
 mod seal;
 mod secrets;
+mod sets;
+#[cfg(unix)]
+mod signed;
+#[cfg(unix)]
+mod sources;
 mod streams;

@@ -135,9 +135,11 @@ fn the_key_looked_for_is_the_key_in_use() {
         position: None,
         model: None,
         nonce: [0; 16],
+        key_id: vram_seal::SealKeyId::from_bytes([0; 8]),
+        expected_from: vram_seal::ExpectedFrom::None,
     };
 
-    let sealed = vram_seal::SealedRecord::seal(&derived.unwrap(), record);
+    let sealed = vram_seal::SealedRecord::seal(&derived.unwrap(), record).unwrap();
 
     let here = vram_seal::SealKey::from_bytes(&key()).unwrap();
     assert!(sealed.verify(&here).is_ok());

@@ -54,7 +54,4 @@ fn age_is_judged_by_the_clock() {
         "{error}"
     );
     assert!(manager.stop_reason().is_none(), "old is not broken");
-    clock.set(9_999);
-    let error = manager.verify(&shard).unwrap_err();
-    assert!(matches!(error, Error::FromTheFuture { .. }), "{error:?}");
 }

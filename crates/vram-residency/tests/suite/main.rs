@@ -7,23 +7,33 @@
 )]
 
 mod age;
+mod attestation;
+mod audit;
+mod clock;
 mod crew;
 #[cfg(feature = "cust")]
 mod cust;
 #[cfg(feature = "drill")]
 mod drill;
 mod enforcement;
+#[cfg(unix)]
+mod expectations;
 mod external;
 mod failures;
 mod files;
 mod folders;
 mod hashing;
+#[cfg(unix)]
+mod keys;
+mod killed;
+mod metrics;
 mod policy;
 mod recheck;
 mod residency;
 mod room;
 mod sealing;
 mod secrecy;
+mod sets;
 mod support;
 mod verifying;
 mod witness;

@@ -9,7 +9,9 @@ use serde_json::Value;
 use vram_alloc::Platform;
 use vram_kernels::{KernelArgs, PTX, Sha256BlocksArgs, THREADS_PER_BLOCK};
 use vram_residency::SealedShard;
-use vram_residency::{Clock, Error, Event, Manager, ManagerBuilder, Observer, SealRequest};
+use vram_residency::{
+    Clock, Error, Event, Manager, ManagerBuilder, Observer, ObserverError, SealRequest,
+};
 use vram_seal::{SealKey, ShardId};
 use vram_sim::{DeviceModel, Machine};
 use vram_sys::{
@@ -102,11 +104,14 @@ impl Recorder {
         Arc::new(Self::default())
     }
 
-    /// The names of the events so far, but for what is told of the machine that the suite runs on.
+    /// The names of the events so far, but for what is told of the machine that the suite runs on, and of the
+    /// manager itself.
     pub(crate) fn names(&self) -> Vec<String> {
         let name = |event: Value| event["event"].as_str().unwrap().to_owned();
         let names = self.events().into_iter().map(name);
-        names.filter(|name| name != "policy_warning").collect()
+        let is_of_a_shard =
+            |name: &String| name != "policy_warning" && !name.starts_with("manager");
+        names.filter(is_of_a_shard).collect()
     }
 
     pub(crate) fn count(&self, name: &str) -> usize {
@@ -133,31 +138,44 @@ impl Recorder {
 }
 
 impl Observer for Recorder {
-    fn on_event(&self, event: &Event<'_>) {
-        self.events
-            .lock()
-            .unwrap()
-            .push(serde_json::to_value(event).unwrap());
+    fn on_event(&self, event: &Event<'_>) -> Result<(), ObserverError> {
+        let event = serde_json::to_value(event)?;
+        self.events.lock().unwrap().push(event);
+        Ok(())
     }
 }
 
-/// A clock that stands where it is put.
+/// Clocks that stand where they are put: the time, and the time that nobody can set.
 #[derive(Debug)]
-pub(crate) struct StoppedClock(Mutex<Duration>);
+pub(crate) struct StoppedClock(Mutex<[Duration; 2]>);
 
 impl StoppedClock {
     pub(crate) fn at(seconds: u64) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Duration::from_secs(seconds))))
+        Arc::new(Self(Mutex::new([
+            Duration::from_secs(seconds),
+            Duration::ZERO,
+        ])))
     }
 
+    /// Sets the time, as an administrator can.
     pub(crate) fn set(&self, seconds: u64) {
-        *self.0.lock().unwrap() = Duration::from_secs(seconds);
+        self.0.lock().unwrap()[0] = Duration::from_secs(seconds);
+    }
+
+    /// Lets time pass: both clocks go on.
+    pub(crate) fn pass(&self, seconds: u64) {
+        let mut hands = self.0.lock().unwrap();
+        *hands = hands.map(|hand| hand.saturating_add(Duration::from_secs(seconds)));
     }
 }
 
 impl Clock for StoppedClock {
     fn now(&self) -> Result<Duration, Error> {
-        Ok(*self.0.lock().unwrap())
+        Ok(self.0.lock().unwrap()[0])
+    }
+
+    fn monotonic(&self) -> Result<Duration, Error> {
+        Ok(self.0.lock().unwrap()[1])
     }
 }
 

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Challenge, PolicyFindings, Timestamp, consistency};
 use crate::{
-    Digest, Error, Freezing, Predicate, Result, ShardId, Statement, Subject, VerityDigest,
+    Digest, Error, ExpectedFrom, Freezing, Predicate, Result, ShardId, Statement, Subject,
+    VerityDigest,
     device_id::{deserialize_uuid, serialize_uuid},
     digest::sha256,
     dsse::Base64Bytes,
@@ -87,7 +88,7 @@ pub struct MeasuredShard {
     /// What that rate says about where the bytes lie.
     pub residency: Residency,
     /// Where the digest came from that was expected when it was sealed.
-    pub expected_from: ExpectationSource,
+    pub expected_from: ExpectedFrom,
 }
 
 /// What the rate of a measurement says about where the bytes lie.
@@ -110,24 +111,6 @@ pub enum ResidencyVerdict {
     Unproven,
     /// They were read as slowly as from other memory.
     Contradicted,
-}
-
-/// Where the digest came from that a shard's bytes were compared with when it was sealed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ExpectationSource {
-    /// Nothing was expected: the bytes are those that were there.
-    None,
-    /// The caller gave it.
-    Caller,
-    /// A file of checksums.
-    ChecksumFile,
-    /// The names of a cache whose files are named by their digests.
-    ContentAddressedCache,
-    /// The kernel's own measurement of a file with fs-verity.
-    Kernel,
-    /// A signed manifest of the model.
-    ModelSignature,
 }
 
 /// The library that measured.

@@ -4,7 +4,7 @@ use super::{
     Field, Freezing, SealRecord, SetPosition,
     encode::{FREEZING_MMU, FREEZING_SOFTWARE, MAGIC, VERSION},
 };
-use crate::{DeviceId, Digest, Error, Result, VerityDigest};
+use crate::{DeviceId, Digest, Error, ExpectedFrom, Result, SealKeyId, VerityDigest};
 
 /// What is left to be read.
 struct Input<'b>(&'b [u8]);
@@ -130,6 +130,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<SealRecord> {
             .map(|value| text(Field::Model, value)?.parse())
             .transpose()?,
         nonce: exact(Field::Nonce, fields.required(Field::Nonce)?, "16")?,
+        key_id: exact(Field::KeyId, fields.required(Field::KeyId)?, "8")
+            .map(SealKeyId::from_bytes)?,
+        expected_from: expected_from(fields.required(Field::ExpectedFrom)?)?,
     })
 }
 
@@ -176,6 +179,14 @@ fn freezing(value: &[u8]) -> Result<Freezing> {
     }
 }
 
+fn expected_from(value: &[u8]) -> Result<ExpectedFrom> {
+    let [found] = exact(Field::ExpectedFrom, value, "1")?;
+    ExpectedFrom::of_number(found).ok_or(Error::RecordFieldValue {
+        field: Field::ExpectedFrom,
+        found,
+    })
+}
+
 fn position(value: &[u8]) -> Result<SetPosition> {
     let [i0, i1, i2, i3, t0, t1, t2, t3] = exact(Field::Position, value, "8")?;
     SetPosition::new(
@@ -216,7 +227,7 @@ mod tests {
             body.extend_from_slice(value);
         }
         [
-            &b"VRAMSEAL\x01\x00"[..],
+            &b"VRAMSEAL\x02\x00"[..],
             &(body.len() as u32).to_le_bytes(),
             &body,
         ]
@@ -255,10 +266,10 @@ mod tests {
     #[test]
     fn another_version_is_refused() {
         let mut encoding = sample::full().encode();
-        for version in [0_u16, 2, 256, u16::MAX] {
+        for version in [0_u16, 1, 3, 256, u16::MAX] {
             encoding[8..10].copy_from_slice(&version.to_le_bytes());
             assert!(
-                matches!(decode(&encoding), Err(Error::RecordVersion { found, supported: 1 })
+                matches!(decode(&encoding), Err(Error::RecordVersion { found, supported: 2 })
                 if found == version)
             );
         }
@@ -283,15 +294,15 @@ mod tests {
     #[test]
     fn a_field_that_reaches_past_the_end_is_refused() {
         let mut encoding = sample::full().encode();
-        // The nonce is last: its length stands 20 bytes before the end.
-        let at = encoding.len() - 20;
-        for len in [17_u32, u32::MAX] {
+        // One byte is last: its length stands 5 bytes before the end.
+        let at = encoding.len() - 5;
+        for len in [2_u32, u32::MAX] {
             encoding[at..at + 4].copy_from_slice(&len.to_le_bytes());
             assert!(matches!(
                 decode(&encoding),
                 Err(Error::RecordTruncated {
-                    within: "nonce",
-                    available: 16,
+                    within: "expected_from",
+                    available: 1,
                     ..
                 })
             ));
@@ -310,7 +321,7 @@ mod tests {
 
     #[test]
     fn unknown_fields_are_refused() {
-        for number in [0, 11, 0x0101, u16::MAX] {
+        for number in [0, 13, 0x0101, u16::MAX] {
             let mut fields = fields(&sample::full());
             fields.push((number, vec![]));
             assert!(
@@ -339,7 +350,7 @@ mod tests {
     fn each_repeated_field_is_refused_by_name() {
         for field in Field::ALL {
             let at = usize::from(field.number()) - 1;
-            for insert_at in [at, 10] {
+            for insert_at in [at, 12] {
                 let mut fields = fields(&sample::full());
                 let again = fields[at].clone();
                 fields.insert(insert_at, again);
@@ -353,7 +364,7 @@ mod tests {
 
     #[test]
     fn fields_out_of_order_are_refused_by_name() {
-        for at in 0..9 {
+        for at in 0..11 {
             let mut fields = fields(&sample::full());
             fields.swap(at, at + 1);
             assert!(
@@ -374,6 +385,8 @@ mod tests {
             (Field::Freezing, 1),
             (Field::Position, 8),
             (Field::Nonce, 16),
+            (Field::KeyId, 8),
+            (Field::ExpectedFrom, 1),
         ];
         for (field, len) in fixed {
             for wrong in [0, len - 1, len + 1] {
@@ -393,6 +406,13 @@ mod tests {
             let error = refused(&with(Field::Freezing, &[found]));
             assert!(
                 matches!(error, Error::RecordFieldValue { field: Field::Freezing, found: f }
+                if f == found)
+            );
+        }
+        for found in [0, 7, 255] {
+            let error = refused(&with(Field::ExpectedFrom, &[found]));
+            assert!(
+                matches!(error, Error::RecordFieldValue { field: Field::ExpectedFrom, found: f }
                 if f == found)
             );
         }

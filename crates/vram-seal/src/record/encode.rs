@@ -6,7 +6,7 @@ use super::{Field, Freezing, SealRecord};
 pub(super) const MAGIC: [u8; 8] = *b"VRAMSEAL";
 
 /// The version this module writes.
-pub(super) const VERSION: u16 = 1;
+pub(super) const VERSION: u16 = 2;
 
 pub(super) const FREEZING_MMU: u8 = 1;
 pub(super) const FREEZING_SOFTWARE: u8 = 2;
@@ -25,6 +25,8 @@ pub(super) fn encode(record: &SealRecord) -> Vec<u8> {
         position,
         model,
         nonce,
+        key_id,
+        expected_from,
     } = record;
 
     let mut body = Vec::with_capacity(512);
@@ -60,6 +62,8 @@ pub(super) fn encode(record: &SealRecord) -> Vec<u8> {
         put(&mut body, Field::Model, &[model.as_str().as_bytes()]);
     }
     put(&mut body, Field::Nonce, &[nonce]);
+    put(&mut body, Field::KeyId, &[key_id.as_bytes()]);
+    put(&mut body, Field::ExpectedFrom, &[&[expected_from.number()]]);
 
     [
         &MAGIC[..],
@@ -90,7 +94,7 @@ mod tests {
     #[test]
     fn the_header_holds_magic_version_and_length() {
         let encoding = sample::full().encode();
-        assert_eq!(encoding[..10], *b"VRAMSEAL\x01\x00");
+        assert_eq!(encoding[..10], *b"VRAMSEAL\x02\x00");
         let body_len = u32::from_le_bytes(encoding[10..14].try_into().unwrap());
         assert_eq!(body_len as usize, encoding.len() - 14);
     }

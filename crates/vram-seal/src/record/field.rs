@@ -26,11 +26,15 @@ pub enum Field {
     Model,
     /// 10: the nonce.
     Nonce,
+    /// 11: the key of the tag.
+    KeyId,
+    /// 12: where the expected digest came from.
+    ExpectedFrom,
 }
 
 impl Field {
     /// All fields, in the order of their numbers, which is their order in a record.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::ShardId,
         Self::Size,
         Self::Content,
@@ -41,6 +45,8 @@ impl Field {
         Self::Position,
         Self::Model,
         Self::Nonce,
+        Self::KeyId,
+        Self::ExpectedFrom,
     ];
 
     /// The number that the encoding gives it.
@@ -57,6 +63,8 @@ impl Field {
             Self::Position => 8,
             Self::Model => 9,
             Self::Nonce => 10,
+            Self::KeyId => 11,
+            Self::ExpectedFrom => 12,
         }
     }
 
@@ -79,6 +87,8 @@ impl Field {
             Self::Position => "position",
             Self::Model => "model",
             Self::Nonce => "nonce",
+            Self::KeyId => "key_id",
+            Self::ExpectedFrom => "expected_from",
         }
     }
 }
@@ -96,11 +106,11 @@ mod tests {
     #[test]
     fn fields_ascend_by_number() {
         let numbers = Field::ALL.map(Field::number);
-        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
         assert!(Field::ALL.is_sorted());
         for field in Field::ALL {
             assert_eq!(Field::of_number(field.number()), Some(field));
         }
-        assert_eq!((Field::of_number(0), Field::of_number(11)), (None, None));
+        assert_eq!((Field::of_number(0), Field::of_number(13)), (None, None));
     }
 }

@@ -1,9 +1,9 @@
 //! Records that the tests of several modules start from.
 
 use super::{Freezing, SealRecord, SetPosition};
-use crate::{DeviceId, Digest, VerityDigest};
+use crate::{DeviceId, Digest, ExpectedFrom, SealKeyId, VerityDigest};
 
-/// A record in which every field is present and unlike any other.
+/// A record in which every field is present and unlike any other, for the key of 32 bytes 0x42.
 pub(crate) fn full() -> SealRecord {
     SealRecord {
         shard_id: "llama:8b_shard-1".parse().unwrap(),
@@ -19,6 +19,8 @@ pub(crate) fn full() -> SealRecord {
         position: Some(SetPosition::new(1, 4).unwrap()),
         model: Some("models/llama-8b".parse().unwrap()),
         nonce: [0xe0; 16],
+        key_id: SealKeyId::of_key(&[0x42; 32]),
+        expected_from: ExpectedFrom::ChecksumFile,
     }
 }
 
@@ -68,5 +70,14 @@ pub(crate) fn variations() -> Vec<(&'static str, SealRecord)> {
         }),
         change("no model", |r| r.model = None),
         change("nonce", |r| r.nonce[7] ^= 0x10),
+        change("key id", |r| {
+            r.key_id = SealKeyId::from_bytes([0xc1; 8]);
+        }),
+        change("expected from", |r| {
+            r.expected_from = ExpectedFrom::ModelSignature;
+        }),
+        change("nothing expected", |r| {
+            r.expected_from = ExpectedFrom::None;
+        }),
     ]
 }

@@ -7,6 +7,7 @@ use ring::{
     rand::{SecureRandom, SystemRandom},
     signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair},
 };
+use vram_secret::SecretBytes;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::{KeyRefusal, SignatureAlgorithm, VerifyingKey, pem};
@@ -24,7 +25,7 @@ const ED25519_SEED_LEN: usize = 32;
 
 /// A key that signs. Wiped on drop.
 ///
-/// The bytes live in one place on the heap, as PKCS#8, which is wiped. Each use makes `ring`'s own key of them on the
+/// The bytes live in one place, as PKCS#8, on a page of their own ([`SecretBytes`]). Each use makes `ring`'s own key of them on the
 /// stack, and generating a P-256 key leaves a copy there: `ring` offers no way to wipe either, and they last until
 /// later calls overwrite that part of the stack. Whoever can read this process's memory can read the key while it
 /// lives.
@@ -43,11 +44,11 @@ const ED25519_SEED_LEN: usize = 32;
 /// let copy = key.clone();
 /// ```
 pub struct SigningKey {
-    pkcs8: Zeroizing<Box<[u8]>>,
+    pkcs8: SecretBytes,
     public: VerifyingKey,
 }
 
-/// Its one secret is in a [`Zeroizing`].
+/// Its one secret is in [`SecretBytes`].
 impl ZeroizeOnDrop for SigningKey {}
 
 /// `ring`'s key, made for one use.
@@ -63,19 +64,19 @@ impl SigningKey {
     /// [`Error::SigningKey`] when the system gives no randomness.
     pub fn generate(algorithm: SignatureAlgorithm) -> Result<Self> {
         let random = SystemRandom::new();
-        let pkcs8: Zeroizing<Box<[u8]>> = match algorithm {
+        let pkcs8 = match algorithm {
             SignatureAlgorithm::Ed25519 => {
                 let mut seed = Zeroizing::new([0; ED25519_SEED_LEN]);
                 random
                     .fill(seed.as_mut_slice())
                     .map_err(|_| Error::SigningKey(KeyRefusal::Randomness))?;
-                ed25519_pkcs8(&seed)
+                ed25519_pkcs8(&seed)?
             }
             SignatureAlgorithm::EcdsaP256Sha256 => {
                 let document =
                     EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random)
                         .map_err(|_| Error::SigningKey(KeyRefusal::Randomness))?;
-                Zeroizing::new(document.as_ref().into())
+                SecretBytes::copy_of(document.as_ref())?
             }
         };
         Self::of_pkcs8(algorithm, pkcs8)
@@ -102,11 +103,11 @@ impl SigningKey {
             .map_err(|reason| Error::SigningKey(refusal(&reason)))?;
         let algorithm =
             SignatureAlgorithm::of_identifier(&info.algorithm).map_err(Error::SigningKey)?;
-        Self::of_pkcs8(algorithm, Zeroizing::new(der.into()))
+        Self::of_pkcs8(algorithm, SecretBytes::copy_of(der)?)
     }
 
-    fn of_pkcs8(algorithm: SignatureAlgorithm, pkcs8: Zeroizing<Box<[u8]>>) -> Result<Self> {
-        let public = match pair(algorithm, &pkcs8).map_err(Error::SigningKey)? {
+    fn of_pkcs8(algorithm: SignatureAlgorithm, pkcs8: SecretBytes) -> Result<Self> {
+        let public = match pair(algorithm, pkcs8.expose()?).map_err(Error::SigningKey)? {
             Pair::Ed25519(pair) => VerifyingKey::of_public(algorithm, pair.public_key().as_ref()),
             Pair::EcdsaP256(pair) => VerifyingKey::of_public(algorithm, pair.public_key().as_ref()),
         }
@@ -125,7 +126,7 @@ impl SigningKey {
     /// # Errors
     /// None is expected: what this type holds can be written.
     pub fn expose_pkcs8_pem(&self) -> Result<Zeroizing<String>> {
-        SecretDocument::try_from(&**self.pkcs8)
+        SecretDocument::try_from(self.pkcs8.expose()?)
             .and_then(|document| document.to_pem("PRIVATE KEY", LineEnding::LF))
             .map_err(|reason| Error::SigningKey(refusal(&reason)))
     }
@@ -135,10 +136,11 @@ impl SigningKey {
     /// # Errors
     /// [`Error::SigningKey`] when the system gives no randomness, which ECDSA needs.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
-        let signed = match pair(self.public.algorithm(), &self.pkcs8).map_err(Error::SigningKey)? {
-            Pair::Ed25519(pair) => Ok(pair.sign(message)),
-            Pair::EcdsaP256(pair) => pair.sign(&SystemRandom::new(), message),
-        };
+        let signed =
+            match pair(self.public.algorithm(), self.pkcs8.expose()?).map_err(Error::SigningKey)? {
+                Pair::Ed25519(pair) => Ok(pair.sign(message)),
+                Pair::EcdsaP256(pair) => pair.sign(&SystemRandom::new(), message),
+            };
         signed
             .map(|signature| signature.as_ref().to_vec())
             .map_err(|_| Error::SigningKey(KeyRefusal::Signing))
@@ -175,13 +177,13 @@ fn pair(algorithm: SignatureAlgorithm, pkcs8: &[u8]) -> Result<Pair, KeyRefusal>
     }
 }
 
-fn ed25519_pkcs8(seed: &[u8; ED25519_SEED_LEN]) -> Zeroizing<Box<[u8]>> {
-    let len = ED25519_PREFIX.len().saturating_add(seed.len());
-    let mut pkcs8 = Zeroizing::new(vec![0; len].into_boxed_slice());
-    for (to, from) in pkcs8.iter_mut().zip(ED25519_PREFIX.iter().chain(seed)) {
+fn ed25519_pkcs8(seed: &[u8; ED25519_SEED_LEN]) -> Result<SecretBytes> {
+    let mut pkcs8 = SecretBytes::zeroed(ED25519_PREFIX.len().saturating_add(seed.len()))?;
+    let bytes = pkcs8.expose_mut()?;
+    for (to, from) in bytes.iter_mut().zip(ED25519_PREFIX.iter().chain(seed)) {
         *to = *from;
     }
-    pkcs8
+    Ok(pkcs8)
 }
 
 fn refusal(reason: &pkcs8::der::Error) -> KeyRefusal {

@@ -3,12 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use vram_seal::{
-    Digest, Freezing, HashPlan, ShardId, SigningKey, Subject, VerityDigest,
+    Digest, ExpectedFrom, Freezing, HashPlan, ShardId, SigningKey, Subject, VerityDigest,
     evidence::{
-        Challenge, ConfidentialCompute, Evidence, EvidenceFinding, EvidenceStatement,
-        ExpectationSource, Expectations, ExpectedShard, FindingEnforcement, FindingSeverity,
-        FindingStatus, Kernel, Library, MeasuredDevice, MeasuredShard, PolicyFindings, Profile,
-        Residency, ResidencyVerdict,
+        Challenge, ConfidentialCompute, Evidence, EvidenceFinding, EvidenceStatement, Expectations,
+        ExpectedShard, FindingEnforcement, FindingSeverity, FindingStatus, Kernel, Library,
+        MeasuredDevice, MeasuredShard, PolicyFindings, Profile, Residency, ResidencyVerdict,
     },
     hash_bytes,
 };
@@ -66,7 +65,7 @@ pub(crate) fn evidence() -> Evidence {
             verdict: ResidencyVerdict::Proven,
             reason: "faster than the link".to_owned(),
         },
-        expected_from: ExpectationSource::ModelSignature,
+        expected_from: ExpectedFrom::ModelSignature,
     });
     let mut findings = vec![finding("device.own-memory", None)];
     findings.extend(

@@ -2,8 +2,8 @@
 
 use proptest::{prelude::*, sample::Index};
 use vram_seal::{
-    DeviceId, Digest, Error, Freezing, ModelRef, SealKey, SealRecord, SealTag, SealedRecord,
-    SetPosition, ShardId, VerityDigest, sign, verify,
+    DeviceId, Digest, Error, ExpectedFrom, Freezing, ModelRef, SealKey, SealKeyId, SealRecord,
+    SealTag, SealedRecord, SetPosition, ShardId, VerityDigest, sign, verify,
 };
 
 fn shard_id() -> impl Strategy<Value = ShardId> {
@@ -33,6 +33,8 @@ prop_compose! {
         position in prop::option::of(position()),
         model in prop::option::of(model()),
         nonce in any::<[u8; 16]>(),
+        key_id in any::<[u8; 8]>(),
+        expected_from in prop::sample::select(&ExpectedFrom::ALL),
     ) -> SealRecord {
         SealRecord {
             shard_id,
@@ -45,6 +47,8 @@ prop_compose! {
             position,
             model,
             nonce,
+            key_id: SealKeyId::from_bytes(key_id),
+            expected_from,
         }
     }
 }
@@ -60,7 +64,7 @@ fn mixed(one: &SealRecord, other: &SealRecord, mask: u16) -> SealRecord {
     }
     take!(
         0 shard_id, 1 size, 2 content, 3 verity, 4 device, 5 sealed_at_unix_nanos, 6 freezing,
-        7 position, 8 model, 9 nonce
+        7 position, 8 model, 9 nonce, 10 key_id, 11 expected_from
     );
     mixed
 }
@@ -77,7 +81,7 @@ proptest! {
 
     #[test]
     fn json_gives_back_what_was_written(record in record()) {
-        let sealed = SealedRecord::seal(&key(1), record);
+        let sealed = SealedRecord::seal(&key(1), record).unwrap();
         let json = serde_json::to_string(&sealed).unwrap();
         prop_assert_eq!(serde_json::from_str::<SealedRecord>(&json).unwrap(), sealed);
     }
@@ -86,11 +90,11 @@ proptest! {
     fn records_share_an_encoding_or_a_tag_only_if_equal(
         one in record(),
         other in record(),
-        mask in 0..1_u16 << 10,
+        mask in 0..1_u16 << 12,
     ) {
         let mixed = mixed(&one, &other, mask);
         prop_assert_eq!(one.encode() == mixed.encode(), one == mixed);
-        prop_assert_eq!(sign(&key(1), &one) == sign(&key(1), &mixed), one == mixed);
+        prop_assert_eq!(sign(&key(1), &one).unwrap() == sign(&key(1), &mixed).unwrap(), one == mixed);
     }
 
     #[test]
@@ -99,7 +103,7 @@ proptest! {
         at in any::<Index>(),
         bit in 0..8,
     ) {
-        let tag = sign(&key(1), &record);
+        let tag = sign(&key(1), &record).unwrap();
         let mut encoding = record.encode();
         let at = at.index(encoding.len());
         encoding[at] ^= 1_u8 << bit;
@@ -135,7 +139,7 @@ proptest! {
 
     #[test]
     fn a_flipped_bit_of_a_tag_is_refused(record in record(), at in 0..32_usize, bit in 0..8) {
-        let mut tag = *sign(&key(1), &record).as_bytes();
+        let mut tag = *sign(&key(1), &record).unwrap().as_bytes();
         tag[at] ^= 1_u8 << bit;
         let tag = SealTag::from_bytes(&tag).unwrap();
         prop_assert!(matches!(verify(&key(1), &record, &tag), Err(Error::TagMismatch)));
@@ -143,7 +147,7 @@ proptest! {
 
     #[test]
     fn another_key_makes_another_tag(record in record(), one: [u8; 32], other: [u8; 32]) {
-        let tag = |key: &[u8; 32]| sign(&SealKey::from_bytes(key).unwrap(), &record);
+        let tag = |key: &[u8; 32]| sign(&SealKey::from_bytes(key).unwrap(), &record).unwrap();
         prop_assert_eq!(tag(&one) == tag(&other), one == other);
     }
 }

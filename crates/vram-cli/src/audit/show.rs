@@ -1,0 +1,193 @@
+//! `vram audit show`: what a trail holds.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use comfy_table::{LineStyle, Table, presets};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use vram_audit::{Filter, Kind, Record, Records, Verdict, Verifier};
+
+use super::{files, key, sources};
+use crate::cli::Format;
+use crate::exit::Exit;
+use crate::output::{self, BAD, CAUTION, Document, Output};
+use crate::shown::shown;
+
+/// Show the records of an audit trail.
+///
+/// Without a key nothing is verified, and what is shown may be anything; with --key the trail is verified first,
+/// and nothing of one that isn't intact is shown. Given one file, those that follow it by name are shown with it.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The trail's files, in their order; or the first alone.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// Verify the trail first, with this public key of its writer, as PEM; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    key: Vec<PathBuf>,
+    /// Only events of this name, such as verification_failed; may be given several times.
+    #[arg(long, value_name = "NAME", help_heading = "Which records")]
+    event: Vec<String>,
+    /// Only what is about this shard.
+    #[arg(long, value_name = "ID", help_heading = "Which records")]
+    shard: Option<String>,
+    /// Only what happened then or later, by the writer's clock; as 2026-01-31T08:00:00Z.
+    #[arg(long, value_name = "TIME", help_heading = "Which records")]
+    since: Option<Timestamp>,
+    /// Only what happened before.
+    #[arg(long, value_name = "TIME", help_heading = "Which records")]
+    until: Option<Timestamp>,
+    /// Only what was on disk before the call that recorded it returned.
+    #[arg(long, help_heading = "Which records")]
+    critical: bool,
+    /// The trail's own records too: openings, continuations, checkpoints.
+    #[arg(long, help_heading = "Which records")]
+    all: bool,
+    /// Show so many at most: the last ones.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "10000",
+        help_heading = "Which records"
+    )]
+    last: usize,
+    #[command(flatten)]
+    pub(crate) format: Format,
+}
+
+#[derive(Serialize)]
+struct ShowDocument<'a> {
+    /// Whether the trail was verified, which it is with a key only.
+    verified: bool,
+    /// How many records answer to what was asked, shown or not.
+    matching: u64,
+    records: &'a VecDeque<Record>,
+}
+
+pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
+    let files = files(&options.files)?;
+    let verified = !options.key.is_empty();
+    if verified {
+        let keys = options.key.iter().map(|path| key::public(path));
+        let verifier = Verifier::new(keys.collect::<anyhow::Result<Vec<_>>>()?).from_continuation();
+        if let Verdict::Broken { fault, .. } = verifier.verify(sources(&files))? {
+            let fault = shown(&fault.to_string());
+            output::note(&format!("{BAD}not intact:{BAD:#} {fault}"));
+            output::note(
+                "nothing of it is shown; `vram audit show` without a key shows it as it is",
+            );
+            return Ok(Exit::Integrity);
+        }
+    }
+    let (records, matching) = options.wanted(Records::new(sources(&files)))?;
+    if options.format.json {
+        let body = ShowDocument {
+            verified,
+            matching,
+            records: &records,
+        };
+        Output::default().json(&Document::new("audit show", body))?;
+    } else {
+        if !verified {
+            output::note(&format!(
+                "{CAUTION}not verified{CAUTION:#}: give the writer's public key with --key"
+            ));
+        }
+        Output::default().text(&table(&records))?;
+        let left_out = matching.saturating_sub(u64::try_from(records.len())?);
+        if left_out > 0 {
+            output::note(&format!(
+                "{left_out} earlier records are left out: see --last"
+            ));
+        }
+    }
+    Ok(Exit::Good)
+}
+
+impl Options {
+    /// The last of the records that are wanted, and how many there are in all.
+    fn wanted(&self, records: Records<'_>) -> anyhow::Result<(VecDeque<Record>, u64)> {
+        let (mut last, mut matching) = (VecDeque::new(), 0_u64);
+        for record in records {
+            let record = record.context("the trail can't be read further")?;
+            if !self.wants(&record) {
+                continue;
+            }
+            matching = matching.saturating_add(1);
+            if last.len() >= self.last {
+                last.pop_front();
+            }
+            if self.last > 0 {
+                last.push_back(record);
+            }
+        }
+        Ok((last, matching))
+    }
+
+    fn wants(&self, record: &Record) -> bool {
+        let filter = Filter {
+            event: None,
+            shard: self.shard.clone(),
+            since: self.since,
+            until: self.until,
+            critical: self.critical,
+        };
+        let is_named = self.event.iter().any(|name| name == record.name());
+        let is_told = self.all || matches!(record.kind, Kind::Event | Kind::Gap);
+        let is_right = if self.event.is_empty() {
+            is_told
+        } else {
+            is_named
+        };
+        is_right && filter.wants(record)
+    }
+}
+
+fn table(records: &VecDeque<Record>) -> String {
+    if records.is_empty() {
+        return "no such record\n".to_owned();
+    }
+    let line = LineStyle::none().fill('─').junction('─');
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING.header_separator(line))
+        .set_header(["#", "Time (UTC)", "Event", "What"]);
+    for record in records {
+        let mark = if record.critical { " !" } else { "" };
+        table.add_row([
+            format!("{}{mark}", record.seq),
+            format!("{:.3}", record.time),
+            shown(record.name()),
+            what(record),
+        ]);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1));
+    }
+    format!("{table}\n")
+}
+
+/// The event's members in a line, but for its name and version.
+fn what(record: &Record) -> String {
+    let shard = record.shard().map(shown);
+    let members = record.event.iter();
+    let told = members.filter(|(name, _)| {
+        !matches!(
+            name.as_str(),
+            "event" | "schema" | "shard" | "shard_id" | "signature"
+        )
+    });
+    let told = told.map(|(name, value)| {
+        let value = match value {
+            Value::String(text) => shown(text),
+            value => shown(&value.to_string()),
+        };
+        format!("{}={value}", shown(name))
+    });
+    let all: Vec<_> = shard.into_iter().chain(told).collect();
+    all.join(" ")
+}

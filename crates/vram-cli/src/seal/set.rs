@@ -1,0 +1,122 @@
+//! What is said of sets: the position of a single file, and the root of a folder.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use clap::Args;
+use serde::Serialize;
+use vram_residency::{Error, set_root};
+use vram_seal::{SetPosition, SetRefusal, SetRoot};
+
+use super::Sealed;
+use crate::exit::Misused;
+use crate::output::row;
+use crate::shown::shown;
+
+#[derive(Debug, Args)]
+pub(super) struct SetOptions {
+    /// Seal a single file as one of a set, such as one part for each device: its number, counted
+    /// from 1, and how many there are; as 1/4.
+    #[arg(long, value_name = "I/N")]
+    position: Option<Position>,
+    /// Seal a single folder only if its files are the set of this root: all of them, in order, as
+    /// they were when the root was shown ("Set root").
+    #[arg(long, value_name = "HEX")]
+    expect_set_root: Option<SetRoot>,
+}
+
+/// A position as people count: from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Position(SetPosition);
+
+impl FromStr for Position {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "give a number from 1 and how many there are, as 1/4".to_owned();
+        let (number, total) = text.split_once('/').ok_or_else(wrong)?;
+        let read = |digits: &str| {
+            let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            plain.then(|| digits.parse::<u32>().ok()).flatten()
+        };
+        let (number, total) = read(number).zip(read(total)).ok_or_else(wrong)?;
+        let index = number.checked_sub(1).ok_or_else(wrong)?;
+        let position = SetPosition::new(index, total);
+        position.map(Self).map_err(|_| {
+            format!("{number} is more than {total}: give a number from 1 and how many there are")
+        })
+    }
+}
+
+impl SetOptions {
+    /// Refuses what makes no sense for these paths.
+    pub(super) fn require_sense(&self, paths: &[PathBuf]) -> anyhow::Result<()> {
+        let folder = matches!(paths, [path] if path.is_dir());
+        let file = !folder && paths.len() <= 1;
+        let refused = |what: &str| Err(Misused(what.to_owned()).into());
+        if self.position.is_some() && !file {
+            return refused("--position is about a single file; the files of a folder have theirs");
+        }
+        if self.expect_set_root.is_some() && !folder {
+            return refused("--expect-set-root is about a single folder; give one folder");
+        }
+        Ok(())
+    }
+
+    /// The position of a single file.
+    pub(super) fn position(&self) -> Option<SetPosition> {
+        self.position.map(|Position(position)| position)
+    }
+
+    /// A folder that has been sealed, if it is the set expected.
+    pub(super) fn sealed(&self, folder: &Path, sealed: &[Sealed]) -> Result<Set, Error> {
+        let found = set_root(sealed.iter().map(|sealed| &sealed.shard))?;
+        if let Some(expected) = self.expect_set_root.filter(|expected| *expected != found) {
+            let refusal = SetRefusal::OtherRoot { found, expected };
+            return Err(vram_seal::Error::from(refusal).into());
+        }
+        Ok(Set {
+            path: folder.to_string_lossy().into_owned(),
+            shards: sealed.len(),
+            set_root: found,
+        })
+    }
+}
+
+/// A folder that was sealed as one set.
+#[derive(Debug, Serialize)]
+pub(super) struct Set {
+    /// The folder; bytes of its path that are no UTF-8 are replaced.
+    path: String,
+    shards: usize,
+    set_root: SetRoot,
+}
+
+impl Set {
+    pub(super) fn show(&self, text: &mut String) {
+        row(text, "Set", &shown(&self.path));
+        let root = format!("{}, of {} shards in order", self.set_root, self.shards);
+        row(text, "Set root", &root);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_count_from_one() {
+        let read = |text: &str| text.parse::<Position>().map(|Position(position)| position);
+
+        assert_eq!(read("1/4"), Ok(SetPosition::new(0, 4).unwrap()));
+        assert_eq!(read("4/4"), Ok(SetPosition::new(3, 4).unwrap()));
+        assert_eq!(read("1/1"), Ok(SetPosition::new(0, 1).unwrap()));
+        for bad in [
+            "", "1", "/", "1/", "/4", "0/4", "5/4", "+1/4", "1/4/4", "1 / 4", "a/b",
+        ] {
+            assert!(read(bad).is_err(), "{bad:?}");
+        }
+        assert!(read("4294967296/4294967296").is_err());
+        assert!(read("5/4").unwrap_err().contains("5 is more than 4"));
+    }
+}

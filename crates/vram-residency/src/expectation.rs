@@ -1,0 +1,165 @@
+//! What somebody stands for: the digest that a file has to have, and where it came from.
+
+use std::fs::File;
+use std::path::Path;
+
+use vram_provenance::{FileDigest, PieceDigests, SignedManifest, cache, checksums::Checksums};
+use vram_seal::{Digest, ExpectedFrom, VerityDigest};
+use vram_sys::KernelMeasurement;
+
+use crate::folder::relative_to;
+use crate::source::failed;
+use crate::{Error, Result};
+
+/// The digest that a shard's bytes have to have, and where it came from; the seal says so.
+///
+/// Each way of making one is a source. None of them reads the file: its bytes are compared as they are sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expectation {
+    pub(crate) digest: ExpectedDigest,
+    pub(crate) from: ExpectedFrom,
+}
+
+/// A digest of one of the kinds that can be expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ExpectedDigest {
+    /// SHA-256 of the content.
+    Content(Digest),
+    /// SHA-256 of each piece of the content.
+    Pieces(PieceDigests),
+    /// The fs-verity digest.
+    Verity(VerityDigest),
+}
+
+impl Expectation {
+    /// What a manifest lists under a path.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NothingExpected`] where it lists no such path.
+    pub fn signed(signed: &SignedManifest, listed: &str, path: &Path) -> Result<Self> {
+        let digest = match signed.manifest().digest_of(listed) {
+            Some(FileDigest::Whole(digest)) => ExpectedDigest::Content(*digest),
+            Some(FileDigest::Pieces(pieces)) => ExpectedDigest::Pieces(pieces.clone()),
+            _ => {
+                return Err(nothing(
+                    path,
+                    "the signature doesn't cover it; have it signed with the model, or leave it out",
+                ));
+            }
+        };
+        Ok(Self {
+            digest,
+            from: ExpectedFrom::ModelSignature,
+        })
+    }
+
+    /// What a checksum file, which lies at `list`, says of a file. Its names count from its own folder, as `sha256sum
+    /// --check` has it there; of a file that doesn't lie in that folder, the name alone counts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NothingExpected`] where it doesn't list the file.
+    pub fn listed(checksums: &Checksums, list: &Path, path: &Path) -> Result<Self> {
+        let folder = match list.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let within = relative_to(folder, path);
+        let name = within.as_ref().map(|path| path.as_os_str());
+        let name = name.or_else(|| path.file_name()).unwrap_or_default();
+        let digest = checksums.get(name).ok_or_else(|| {
+            nothing(
+                path,
+                "the checksum file doesn't list it; names there count from the checksum file's folder, and of files \
+                 elsewhere the name alone counts",
+            )
+        })?;
+        Ok(Self {
+            digest: ExpectedDigest::Content(digest),
+            from: ExpectedFrom::ChecksumFile,
+        })
+    }
+
+    /// What the name of a file's blob says, in a cache that names them by their SHA-256
+    /// ([`cache`](vram_provenance::cache)).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NothingExpected`] for a file that is no link, [`Error::Provenance`] for a link to something other than such
+    /// a blob, [`Error::File`] if it can't be looked at.
+    pub fn cached(path: &Path) -> Result<Self> {
+        let looking = |source| failed(path, "looking at it", source);
+        let found = std::fs::symlink_metadata(path).map_err(looking)?;
+        if !found.is_symlink() {
+            return Err(nothing(
+                path,
+                "it is no link into a cache; give a file of a cache's snapshots/, or expect its digest otherwise",
+            ));
+        }
+        let target = std::fs::read_link(path).map_err(looking)?;
+        let digest = cache::digest_of_link(path, &target).map_err(|source| Error::Provenance {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            digest: ExpectedDigest::Content(digest),
+            from: ExpectedFrom::ContentAddressedCache,
+        })
+    }
+
+    /// What the kernel keeps of a file with fs-verity: bytes read from it have this digest, or can't be read. So the host
+    /// need not hash them again ([`HostHashing::Trusted`](crate::HostHashing::Trusted)). It says nothing about where the
+    /// file came from.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NothingExpected`] for a file without fs-verity, or with another algorithm than SHA-256; [`Error::File`] if
+    /// it can't be asked. A digest made with a salt, or of blocks other than 4096 bytes, looks like any other, and the
+    /// seal is refused then: it is not what the device measures.
+    pub fn of_kernel(path: &Path) -> Result<Self> {
+        // Looked at before it is opened: opening a pipe would wait for its other end.
+        let found =
+            std::fs::metadata(path).map_err(|source| failed(path, "looking at it", source))?;
+        if !found.is_file() {
+            return Err(nothing(path, "it is not a regular file"));
+        }
+        let file = File::open(path).map_err(|source| failed(path, "opening it", source))?;
+        let measured = vram_sys::measure_verity(&file)
+            .map_err(|source| failed(path, "asking the kernel for its fs-verity digest", source))?;
+        match measured {
+            Some(KernelMeasurement::Sha256(digest)) => Ok(Self {
+                digest: ExpectedDigest::Verity(VerityDigest::from_bytes(digest)),
+                from: ExpectedFrom::Kernel,
+            }),
+            Some(_) => Err(nothing(
+                path,
+                "its fs-verity digest is not of SHA-256; enable fs-verity with `fsverity enable --hash-alg sha256`",
+            )),
+            None => Err(nothing(
+                path,
+                "fs-verity is not enabled on it, or not there in its file system; see `fsverity enable`",
+            )),
+        }
+    }
+
+    /// The digest.
+    #[must_use]
+    pub const fn digest(&self) -> &ExpectedDigest {
+        &self.digest
+    }
+
+    /// Where it came from.
+    #[must_use]
+    pub const fn from(&self) -> ExpectedFrom {
+        self.from
+    }
+}
+
+fn nothing(path: &Path, why: &'static str) -> Error {
+    Error::NothingExpected {
+        path: path.to_owned(),
+        why,
+    }
+}
