@@ -52,7 +52,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Seal(seal::Options),
+    Seal(Box<seal::Options>),
     Digest(digest::Options),
     Drill(drill::Options),
     Devices(devices::Options),
