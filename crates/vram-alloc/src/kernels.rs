@@ -56,6 +56,9 @@ unsafe impl Send for Kernels {}
 unsafe impl Sync for Kernels {}
 
 impl Kernels {
+    /// SHA-256 of the PTX that [`load`](Self::load) gives to the driver, in lower-case hexadecimal.
+    pub const PTX_SHA256: &'static str = vram_kernels::PTX_SHA256;
+
     /// Loads the kernels: the driver compiles their PTX for the device, or finds it in its cache.
     ///
     /// # Errors

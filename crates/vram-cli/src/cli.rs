@@ -5,7 +5,9 @@ use std::ffi::OsString;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::exit::{self, Exit};
-use crate::{audit, bench, devices, digest, doctor, drill, logging, seal};
+use crate::{
+    attest, audit, bench, challenge, devices, digest, doctor, drill, logging, seal, verify_evidence,
+};
 
 const EXAMPLES_AND_EXIT_CODES: &str = "\
 Examples:
@@ -19,6 +21,11 @@ Examples:
   vram devices                         which GPUs there are, and what they can do
   vram doctor                          may weights be kept here? what is to be done?
   vram bench --quick                   how fast all this is here, and how fast it could be
+  vram challenge                       random bytes, to ask another machine for evidence with
+  vram attest models/llama-8b --challenge HEX --signing-key attester.key -o evidence.json
+                                       answer it: seal, verify, measure for it, sign what was seen
+  vram verify-evidence evidence.json --key attester.pem --challenge HEX --model models/llama-8b
+                                       does it have these files in its GPU, read for this challenge?
   vram audit verify audit.jsonl --key writer.pem   is the trail what was written?
 
 Exit codes:
@@ -52,13 +59,16 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Seal(Box<seal::Options>),
+    Seal(Box<seal::Command>),
     Digest(digest::Options),
     Drill(drill::Options),
     Devices(devices::Options),
     Doctor(doctor::Options),
     Bench(bench::Options),
     Audit(audit::Options),
+    Attest(attest::Options),
+    Challenge(challenge::Options),
+    VerifyEvidence(verify_evidence::Options),
 }
 
 /// What programs ask for.
@@ -79,6 +89,9 @@ impl Command {
             Self::Doctor(_) => "doctor",
             Self::Bench(_) => "bench",
             Self::Audit(options) => options.name(),
+            Self::Attest(_) => "attest",
+            Self::Challenge(_) => "challenge",
+            Self::VerifyEvidence(_) => "verify-evidence",
         }
     }
 
@@ -91,6 +104,9 @@ impl Command {
             Self::Doctor(options) => options.format,
             Self::Bench(options) => options.format,
             Self::Audit(options) => options.format(),
+            Self::Attest(options) => options.format,
+            Self::Challenge(options) => options.format,
+            Self::VerifyEvidence(options) => options.format,
         }
     }
 
@@ -103,6 +119,9 @@ impl Command {
             Self::Doctor(options) => doctor::run(options),
             Self::Bench(options) => bench::run(options),
             Self::Audit(options) => audit::run(options),
+            Self::Attest(options) => attest::run(options),
+            Self::Challenge(options) => challenge::run(options),
+            Self::VerifyEvidence(options) => verify_evidence::run(options),
         }
     }
 }

@@ -100,6 +100,7 @@ impl Flip {
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
+    options.trail.require_sense()?;
     if options.size == 0 {
         return Err(Misused("--size 0 leaves no bit to flip; give 1 at least".to_owned()).into());
     }

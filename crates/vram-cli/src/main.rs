@@ -3,8 +3,10 @@
 //! One module a command. What a user sees is written in [`output`] and [`exit`] alone.
 #![forbid(unsafe_code)]
 
+mod attest;
 mod audit;
 mod bench;
+mod challenge;
 mod cli;
 mod device;
 mod devices;
@@ -24,6 +26,7 @@ mod seal;
 mod session;
 mod shown;
 mod trail;
+mod verify_evidence;
 
 fn main() -> std::process::ExitCode {
     hardening::begin();

@@ -147,4 +147,13 @@ mod tests {
             assert!(parse_size(bad).is_err(), "{bad:?}");
         }
     }
+
+    #[test]
+    fn times_are_read_with_their_units() {
+        assert_eq!(parse_duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_duration("1h 30m"), Ok(Duration::from_secs(5400)));
+        for bad in ["", "10", "0s", "-1s", "1 parsec", "10m ago", "367d"] {
+            assert!(parse_duration(bad).is_err(), "{bad:?}");
+        }
+    }
 }

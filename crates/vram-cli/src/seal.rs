@@ -9,7 +9,7 @@ mod set;
 mod signature;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use vram_residency::{Manager, SealRequest, SealedShard, VerificationReport};
@@ -17,7 +17,8 @@ use vram_seal::{Digest, ModelRef, ShardId, VerityDigest};
 
 use self::expected::{Expected, SourceOptions};
 use self::hashing::Hashing;
-use self::plan::{Plan, Work};
+pub(crate) use self::plan::Plan;
+use self::plan::Work;
 use self::set::SetOptions;
 use self::signature::SignatureOptions;
 use crate::cli::Format;
@@ -41,6 +42,19 @@ use crate::trail::TrailOptions;
 /// it; computing it keeps one core busy for each file, and --hashing verity leaves it out. Verity is
 /// fs-verity's digest, as `fsverity digest` prints it: it is what the device measures. Where that is
 /// known beforehand, --hashing trusted with --expect-verity is the fastest.
+#[derive(Debug, Args)]
+pub(crate) struct Command {
+    #[command(flatten)]
+    options: Options,
+    #[command(flatten)]
+    hold: HoldOptions,
+    #[command(flatten)]
+    trail: TrailOptions,
+    #[command(flatten)]
+    pub(crate) format: Format,
+}
+
+/// What is sealed, and where.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Files to seal, or folders: each *.safetensors and *.gguf in a folder becomes a shard of one
@@ -84,13 +98,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     #[command(flatten)]
-    hold: HoldOptions,
-    #[command(flatten)]
-    trail: TrailOptions,
-    #[command(flatten)]
     device: DeviceOptions,
-    #[command(flatten)]
-    pub(crate) format: Format,
 }
 
 impl Options {
@@ -104,51 +112,47 @@ impl Options {
 }
 
 /// A shard, and where its bytes came from.
-struct Sealed {
+pub(crate) struct Sealed {
     path: Option<PathBuf>,
-    shard: SealedShard,
+    pub(crate) shard: SealedShard,
 }
 
-pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
-    let plan = Plan::new(options)?;
-    let holding = options.hold.prepare()?;
-    let display = Display::new();
-    let session = Session::open(
-        &options.device,
-        options.token_file.as_deref(),
-        &options.trail,
-        &display,
-        |mut builder| {
-            if let Some(bytes) = options.budget {
-                builder = builder.budget(bytes);
-            }
-            if let Some(holding) = &holding {
-                builder = builder.observer(holding.observer());
-            }
-            if let Some(bytes) = options.max_size {
-                builder = builder.max_shard_size(bytes);
-            }
-            builder
-        },
-    )?;
+/// What a run has sealed. The shards are gone before the manager that sealed them.
+pub(crate) struct Batch {
+    pub(crate) sealed: Vec<Sealed>,
+    sets: Vec<set::Set>,
+    signed: Option<plan::Signed>,
+    pub(crate) sealing: Duration,
+    pub(crate) session: Session,
+}
 
-    if let Some(holding) = &holding {
-        holding.watch(&session.manager, session.trail());
+impl Batch {
+    /// Ends the run in order: the shards are wiped, then the manager and the trail that it tells are done.
+    pub(crate) fn close(self) -> anyhow::Result<()> {
+        drop(self.sealed);
+        self.session.close()
     }
-    let started = Instant::now();
-    let (mut sealed, mut sets) = (Vec::new(), Vec::new());
-    for work in plan.work {
-        if holding.as_ref().is_some_and(Holding::is_over) {
-            break;
-        }
-        let folder = work.folder().map(Path::to_owned);
-        let shards = seal(&session.manager, work, options, &display)?;
-        if let Some(folder) = folder {
-            sets.push(options.set.sealed(&folder, &shards)?);
-        }
-        sealed.extend(shards);
-    }
-    let sealing = started.elapsed();
+}
+
+pub(crate) fn run(command: &Command) -> anyhow::Result<Exit> {
+    command.trail.require_sense()?;
+    let plan = Plan::new(&command.options)?;
+    let holding = command.hold.prepare()?;
+    let display = Display::new();
+    let batch = seal_all(
+        &command.options,
+        plan,
+        &command.trail,
+        holding.as_ref(),
+        &display,
+    )?;
+    let Batch {
+        sealed,
+        sets,
+        signed,
+        sealing,
+        session,
+    } = batch;
     let verified = verify(&session.manager, &sealed, &display)?;
     drop(display);
 
@@ -156,13 +160,13 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
     let shards: Vec<_> = shards
         .map(|(sealed, verified)| report::Shard::new(sealed, verified))
         .collect();
-    if options.format.json {
-        let signed = plan.signed.as_ref();
+    if command.format.json {
+        let signed = signed.as_ref();
         let held = holding.as_ref().map(Holding::document);
         let body = report::document(&session, &shards, &sets, signed, sealing, held);
         Output::default().json(&Document::new("seal", body))?;
     } else {
-        let (signed, held) = (plan.signed.as_ref(), holding.is_some());
+        let (signed, held) = (signed.as_ref(), holding.is_some());
         Output::default().text(&report::text(
             &session, &shards, &sets, signed, sealing, held,
         ))?;
@@ -182,6 +186,58 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
             Ok(exit)
         }
     }
+}
+
+/// Seals everything that is planned.
+pub(crate) fn seal_all(
+    options: &Options,
+    plan: Plan,
+    trail: &TrailOptions,
+    holding: Option<&Holding>,
+    display: &Display,
+) -> anyhow::Result<Batch> {
+    let session = Session::open(
+        &options.device,
+        options.token_file.as_deref(),
+        trail,
+        display,
+        |mut builder| {
+            if let Some(bytes) = options.budget {
+                builder = builder.budget(bytes);
+            }
+            if let Some(holding) = holding {
+                builder = builder.observer(holding.observer());
+            }
+            if let Some(bytes) = options.max_size {
+                builder = builder.max_shard_size(bytes);
+            }
+            builder
+        },
+    )?;
+
+    if let Some(holding) = holding {
+        holding.watch(&session.manager, session.trail());
+    }
+    let started = Instant::now();
+    let (mut sealed, mut sets) = (Vec::new(), Vec::new());
+    for work in plan.work {
+        if holding.is_some_and(Holding::is_over) {
+            break;
+        }
+        let folder = work.folder().map(Path::to_owned);
+        let shards = seal(&session.manager, work, options, display)?;
+        if let Some(folder) = folder {
+            sets.push(options.set.sealed(&folder, &shards)?);
+        }
+        sealed.extend(shards);
+    }
+    Ok(Batch {
+        sealed,
+        sets,
+        signed: plan.signed,
+        sealing: started.elapsed(),
+        session,
+    })
 }
 
 fn seal(

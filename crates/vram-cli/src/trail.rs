@@ -10,6 +10,7 @@ use vram_audit::{Overload, Trail, TrailId};
 use vram_residency::{Observer, TrailObserver};
 
 use crate::audit::key;
+use crate::exit::Misused;
 use crate::output;
 use crate::shown::shown;
 
@@ -23,7 +24,7 @@ pub(crate) struct TrailOptions {
     audit: Option<PathBuf>,
     /// Sign the trail with this private key, Ed25519 or P-256: PKCS #8 as PEM, as `openssl genpkey -algorithm
     /// ed25519` writes it.
-    #[arg(long, value_name = "FILE", requires = "audit")]
+    #[arg(long, value_name = "FILE")]
     signing_key: Option<PathBuf>,
     /// The trail's name, which says whose it is: 1 to 128 of the characters a-z A-Z 0-9 - _ . : @ /
     #[arg(long, value_name = "NAME", default_value = "vram", requires = "audit")]
@@ -75,6 +76,20 @@ pub(crate) struct TrailDocument {
 }
 
 impl TrailOptions {
+    /// Refuses a signing key that would sign nothing, for commands that sign a trail alone.
+    pub(crate) fn require_sense(&self) -> anyhow::Result<()> {
+        if self.signing_key.is_some() && self.audit.is_none() {
+            let what = "--signing-key signs an audit trail here; give --audit as well";
+            return Err(Misused(what.to_owned()).into());
+        }
+        Ok(())
+    }
+
+    /// The file of the private key that signs.
+    pub(crate) fn signing_key(&self) -> Option<&Path> {
+        self.signing_key.as_deref()
+    }
+
     /// Opens the trail, if one is asked for: first of all, so that what can't be recorded isn't begun.
     pub(crate) fn open(&self) -> anyhow::Result<Option<Kept>> {
         let (Some(path), Some(signing_key)) = (&self.audit, &self.signing_key) else {

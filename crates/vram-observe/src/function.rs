@@ -56,6 +56,10 @@ functions! {
     nvmlSystemGetConfComputeSettings,
     /// Confidential computing: whether the GPUs accept work.
     nvmlSystemGetConfComputeGpusReadyState,
+    /// Confidential computing: the report that the card signs.
+    nvmlDeviceGetConfComputeGpuAttestationReport,
+    /// Confidential computing: the certificates of the key that signs it.
+    nvmlDeviceGetConfComputeGpuCertificate,
     /// Persistence mode.
     nvmlDeviceGetPersistenceMode,
     /// Compute mode.

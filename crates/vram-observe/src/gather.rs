@@ -7,7 +7,7 @@ use vram_policy::{
     ConfidentialCompute, EccFacts, LinkFacts, ManagementFacts, ProcessFacts, ProcessKind,
 };
 
-use crate::management::{EccCounter, ManagedCard, Management, RunningProcess};
+use crate::management::{CardAttestation, EccCounter, ManagedCard, Management, RunningProcess};
 use crate::{Answer, Card, Error};
 
 /// The processes of this machine: who we are, and what the others are called.
@@ -48,6 +48,25 @@ pub fn management_facts(
             ..ManagementFacts::default()
         },
     }
+}
+
+/// Asks a management library for what a card says of itself under its own signature, over this nonce. It is the
+/// whole card that does, also where the device is a slice of it.
+///
+/// # Errors
+///
+/// [`Error`]: the library's, for the first function that refuses.
+pub fn card_attestation(
+    management: &dyn Management,
+    card: &Card<'_>,
+    nonce: &[u8; 32],
+) -> Answer<CardAttestation> {
+    management.start()?;
+    let found = find(management, card)?.handle;
+    if found.is_mig_slice()? {
+        return found.mig_parent()?.attestation(nonce);
+    }
+    found.attestation(nonce)
 }
 
 /// What a card was found by, and so whether it can be a slice.

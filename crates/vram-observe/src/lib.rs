@@ -83,10 +83,11 @@ mod witness;
 
 pub use crate::error::{Answer, Error};
 pub use crate::function::ManagementFunction;
-pub use crate::gather::{Processes, management_facts};
+pub use crate::gather::{Processes, card_attestation, management_facts};
 pub use crate::hardening::{Hardening, harden};
 pub use crate::management::{
-    ConfidentialSettings, EccCounter, EccMode, ManagedCard, Management, RunningProcess,
+    CardAttestation, ConfidentialSettings, EccCounter, EccMode, ManagedCard, Management,
+    RunningProcess,
 };
 pub use crate::nvml::ManagementLibrary;
 pub use crate::this_machine::ThisMachine;

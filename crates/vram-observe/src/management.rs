@@ -76,6 +76,10 @@ pub trait ManagedCard: fmt::Debug {
     /// `nvmlSystemGetConfComputeGpusReadyState`: of the whole system, not of the card alone.
     fn confidential_ready(&self) -> Answer<bool>;
 
+    /// The card's own attestation over this nonce, under confidential computing
+    /// (`nvmlDeviceGetConfComputeGpuAttestationReport`, `nvmlDeviceGetConfComputeGpuCertificate`).
+    fn attestation(&self, nonce: &[u8; 32]) -> Answer<CardAttestation>;
+
     /// `nvmlDeviceGetPersistenceMode`.
     fn persistence_mode(&self) -> Answer<bool>;
 
@@ -132,6 +136,15 @@ pub struct ConfidentialSettings {
     pub enabled: bool,
     /// Whether a debugging mode weakens it.
     pub developer_tools: bool,
+}
+
+/// What a card says of itself under its own signature. Nothing here reads it: the tools of its maker do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardAttestation {
+    /// The report over the nonce that was sent.
+    pub report: Vec<u8>,
+    /// The certificates of the key that signed it.
+    pub certificates: Vec<u8>,
 }
 
 /// A process as the management library lists it.

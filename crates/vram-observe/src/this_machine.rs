@@ -2,9 +2,9 @@
 
 use vram_policy::{HostFacts, ManagementFacts};
 
-use crate::gather::{Processes, management_facts};
+use crate::gather::{Processes, card_attestation, management_facts};
 use crate::host::{Environment, Files, ThisProcess, host_facts};
-use crate::{Card, ManagementLibrary, Witness};
+use crate::{Answer, Card, CardAttestation, ManagementLibrary, Witness};
 
 /// The machine that this process runs on: its operating system, and NVIDIA's management library, loaded
 /// when it is first asked.
@@ -47,6 +47,10 @@ impl Witness for ThisMachine {
 
     fn management(&self, card: &Card<'_>) -> ManagementFacts {
         management_facts(&self.library, card, &self.files)
+    }
+
+    fn attestation(&self, card: &Card<'_>, nonce: &[u8; 32]) -> Answer<CardAttestation> {
+        card_attestation(&self.library, card, nonce)
     }
 }
 

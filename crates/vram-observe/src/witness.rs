@@ -4,6 +4,8 @@ use core::fmt;
 
 use vram_policy::{HostFacts, ManagementFacts};
 
+use crate::{Answer, CardAttestation, ManagementFunction};
+
 /// Says what the machine is like at this moment.
 ///
 /// Every call looks anew: a fact that changed since the last call is seen changed. What can't be
@@ -14,6 +16,20 @@ pub trait Witness: fmt::Debug + Send + Sync {
 
     /// What is known of a card beside what the CUDA driver says.
     fn management(&self, card: &Card<'_>) -> ManagementFacts;
+
+    /// What a card says of itself under its own signature, over this nonce, where confidential computing is on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`](crate::Error): the management library's. A witness that can't ask says
+    /// [`NotSupported`](crate::Error::NotSupported), as this does unless it is written anew.
+    fn attestation(&self, card: &Card<'_>, nonce: &[u8; 32]) -> Answer<CardAttestation> {
+        // Nobody is asked.
+        let _ = (card, nonce);
+        Err(crate::Error::NotSupported {
+            function: ManagementFunction::nvmlDeviceGetConfComputeGpuAttestationReport,
+        })
+    }
 }
 
 impl<W: Witness + ?Sized> Witness for std::sync::Arc<W> {
@@ -23,6 +39,10 @@ impl<W: Witness + ?Sized> Witness for std::sync::Arc<W> {
 
     fn management(&self, card: &Card<'_>) -> ManagementFacts {
         (**self).management(card)
+    }
+
+    fn attestation(&self, card: &Card<'_>, nonce: &[u8; 32]) -> Answer<CardAttestation> {
+        (**self).attestation(card, nonce)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use vram_alloc::{Device, DeviceProperties, FrozenRegion, OpenRegion, RegionObservation};
-use vram_observe::{Card, Witness};
+use vram_observe::{Answer, Card, CardAttestation, Witness};
 use vram_policy::{
     CheckId, Enforcement, Finding, ManagementFacts, Policy, RegionFacts, Report, Status,
 };
@@ -56,6 +56,11 @@ impl Watch {
             uuid: properties.uuid,
             pci_bus_id: properties.pci_bus_id.as_deref(),
         })
+    }
+
+    /// What a card says of itself under its own signature, over this nonce.
+    pub(crate) fn attestation(&self, card: &Card<'_>, nonce: &[u8; 32]) -> Answer<CardAttestation> {
+        self.witness.attestation(card, nonce)
     }
 
     /// Looks at an open device and at the machine, and judges what is seen. What the driver won't say is
@@ -160,6 +165,7 @@ impl Manager {
     /// [`Error::Policy`] for a finding that the policy refuses, and [`Error::Memory`] for a lost device:
     /// both stop the manager. What can't be observed is unknown, and refused where the policy asks for it.
     pub fn recheck(&self) -> Result<Report> {
+        self.retire_keys();
         let judged = self.look_again();
         let report = judged.inspect_err(|error| self.tell_failure(error, None, None))?;
         let news = self.settings().watch.news(&report);

@@ -75,6 +75,12 @@
 //!     .recheck_every(Duration::from_secs(60));
 //! ```
 //!
+//! # Evidence for others
+//!
+//! A permit convinces only this process. [`Manager::attest`] answers a challenge: it verifies the shards now, has the
+//! device measure them with the challenge as the tree's salt, and signs what was seen, for somebody who has no GPU and
+//! shares no secret ([`vram_seal::evidence`]).
+//!
 //! # What it does not do
 //!
 //! It can't defend against a hostile kernel driver, against code within this process that remaps
@@ -94,6 +100,7 @@
 //! weight.
 #![forbid(unsafe_code)]
 
+mod attestation;
 mod audit;
 mod builder;
 mod chunks;
@@ -109,6 +116,7 @@ mod facts;
 mod folder;
 mod hashing;
 mod judging;
+mod keys;
 mod manager;
 mod measurer;
 pub mod metrics;
@@ -131,6 +139,7 @@ mod upload;
 mod verification;
 mod verifying;
 
+pub use attestation::Attestation;
 pub use audit::{EVENT_SCHEMA, TrailObserver};
 pub use builder::{DEFAULT_MAX_SHARD_SIZE, ManagerBuilder};
 pub use clock::{Clock, DEFAULT_CLOCK_SKEW, SystemClock};
@@ -141,6 +150,7 @@ pub use external::ExternalMeasurement;
 pub use facts::device_facts;
 pub use folder::{FolderDifference, ModelFile, ModelFolder, SignedFolder, shard_id};
 pub use hashing::HostHashing;
+pub use keys::{Secret, SecretForm, SecretRefusal, SecretSource};
 pub use manager::Manager;
 pub use metrics::MetricsObserver;
 pub use permit::{ExecutionPermit, TensorView};

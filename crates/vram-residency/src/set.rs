@@ -46,8 +46,8 @@ impl Manager {
             let reason = refusal.to_string();
             if let Some(shard) = shards.first().map(|shard| shard.id()) {
                 self.tell_anyway(&Event::Refused {
-                    shard,
                     operation: Operation::Verify,
+                    shard,
                     reason,
                 });
             }

@@ -82,8 +82,9 @@ mod verification;
 
 pub use self::{
     challenge::Challenge,
+    consistency::fitting_text,
     expectations::{EnvelopeForm, Expectations, ExpectedShard},
-    failure::{EvidenceFailure, RefusedEvidence},
+    failure::{EvidenceFailure, FailureKind, RefusedEvidence},
     policy::{
         EvidenceFinding, FindingEnforcement, FindingSeverity, FindingStatus, PolicyFindings,
         PolicyVerdict, Profile,

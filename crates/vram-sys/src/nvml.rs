@@ -1,4 +1,5 @@
-//! Two functions of NVIDIA's management library, which the crate `nvml-wrapper` doesn't have as safe ones.
+//! Functions of NVIDIA's management library that the crate `nvml-wrapper` doesn't have, or whose answers it believes
+//! without looking.
 
 use core::ffi::{CStr, c_uint, c_void};
 use core::fmt;
@@ -24,12 +25,39 @@ type GetRemappedRows = unsafe extern "C" fn(
     failed: *mut c_uint,
 ) -> Return;
 type GetC2cMode = unsafe extern "C" fn(device: Device, mode: *mut C2cMode) -> Return;
+type GetReport = unsafe extern "C" fn(device: Device, report: *mut GpuReport) -> Return;
+type GetCertificate =
+    unsafe extern "C" fn(device: Device, certificate: *mut GpuCertificate) -> Return;
 
 /// `nvmlC2cModeInfo_v1_t`.
 #[repr(C)]
 #[derive(Default)]
 struct C2cMode {
     enabled: c_uint,
+}
+
+/// `nvmlConfComputeGpuAttestationReport_t`.
+#[repr(C)]
+struct GpuReport {
+    has_cec_report: c_uint,
+    report_size: c_uint,
+    cec_report_size: c_uint,
+    nonce: [u8; 32],
+    /// `NVML_CC_GPU_ATTESTATION_REPORT_SIZE`.
+    report: [u8; 8192],
+    /// `NVML_CC_GPU_CEC_ATTESTATION_REPORT_SIZE`.
+    cec_report: [u8; 4096],
+}
+
+/// `nvmlConfComputeGpuCertificate_t`.
+#[repr(C)]
+struct GpuCertificate {
+    chain_size: c_uint,
+    attestation_chain_size: c_uint,
+    /// `NVML_GPU_CERT_CHAIN_SIZE`.
+    chain: [u8; 4096],
+    /// `NVML_GPU_ATTESTATION_CERT_CHAIN_SIZE`.
+    attestation_chain: [u8; 5120],
 }
 
 /// What of a card's memory has been replaced by spare rows, as `nvmlDeviceGetRemappedRows` says.
@@ -69,6 +97,18 @@ pub enum NvmlError {
         /// Its answer, an `nvmlReturn_t`.
         code: u32,
     },
+    /// The function answered with a size that there is no room for, or with nothing.
+    #[error("{function} says that {what} takes {size} bytes, where 1 to {limit} are possible")]
+    Size {
+        /// The function.
+        function: &'static str,
+        /// What the size is of.
+        what: &'static str,
+        /// The size that it gave.
+        size: u32,
+        /// The room that there is.
+        limit: usize,
+    },
 }
 
 /// The management library, loaded and started.
@@ -80,6 +120,8 @@ pub struct Nvml {
     find: FindByUuid,
     remapped_rows: Option<GetRemappedRows>,
     c2c_mode: Option<GetC2cMode>,
+    report: Option<GetReport>,
+    certificate: Option<GetCertificate>,
     /// Keeps the functions callable.
     _library: Library,
 }
@@ -114,6 +156,10 @@ impl Nvml {
         let remapped_rows = unsafe { function(&library, c"nvmlDeviceGetRemappedRows") };
         // SAFETY: the header gives `nvmlDeviceGetC2cModeInfoV` this type.
         let c2c_mode = unsafe { function(&library, c"nvmlDeviceGetC2cModeInfoV") };
+        // SAFETY: the header gives `nvmlDeviceGetConfComputeGpuAttestationReport` this type.
+        let report = unsafe { function(&library, c"nvmlDeviceGetConfComputeGpuAttestationReport") };
+        // SAFETY: the header gives `nvmlDeviceGetConfComputeGpuCertificate` this type.
+        let certificate = unsafe { function(&library, c"nvmlDeviceGetConfComputeGpuCertificate") };
         // SAFETY: nvmlInit_v2 takes nothing and may be called from any thread, any number of times.
         answered("nvmlInit_v2", unsafe { start() })?;
         Ok(Self {
@@ -121,6 +167,8 @@ impl Nvml {
             find,
             remapped_rows,
             c2c_mode,
+            report,
+            certificate,
             _library: library,
         })
     }
@@ -178,6 +226,64 @@ impl Nvml {
         Ok(mode.enabled != 0)
     }
 
+    /// The report that the card with this UUID signs over this nonce
+    /// (`nvmlDeviceGetConfComputeGpuAttestationReport`): 1 to 8192 bytes, in the form of the card's maker.
+    ///
+    /// # Errors
+    ///
+    /// [`NvmlError`]; outside confidential computing cards answer `NVML_ERROR_NOT_SUPPORTED` (3).
+    pub fn attestation_report(&self, uuid: &CStr, nonce: &[u8; 32]) -> Result<Vec<u8>, NvmlError> {
+        let name = "nvmlDeviceGetConfComputeGpuAttestationReport";
+        let get = self
+            .report
+            .ok_or(NvmlError::FunctionMissing { function: name })?;
+        let device = self.device(uuid)?;
+        let mut report = Box::new(GpuReport {
+            has_cec_report: 0,
+            report_size: 0,
+            cec_report_size: 0,
+            nonce: *nonce,
+            report: [0; 8192],
+            cec_report: [0; 4096],
+        });
+        // SAFETY: the device is the library's own handle of this moment, and the library reads and writes one
+        // nvmlConfComputeGpuAttestationReport_t.
+        let code = unsafe { get(device, &raw mut *report) };
+        answered(name, code)?;
+        sized(name, "the report", &report.report, report.report_size)
+    }
+
+    /// The certificates of the key that signs the reports of the card with this UUID
+    /// (`nvmlDeviceGetConfComputeGpuCertificate`): 1 to 5120 bytes, in the form of the card's maker.
+    ///
+    /// # Errors
+    ///
+    /// As [`attestation_report`](Self::attestation_report).
+    pub fn attestation_certificates(&self, uuid: &CStr) -> Result<Vec<u8>, NvmlError> {
+        let name = "nvmlDeviceGetConfComputeGpuCertificate";
+        let get = self
+            .certificate
+            .ok_or(NvmlError::FunctionMissing { function: name })?;
+        let device = self.device(uuid)?;
+        let mut certificate = Box::new(GpuCertificate {
+            chain_size: 0,
+            attestation_chain_size: 0,
+            chain: [0; 4096],
+            attestation_chain: [0; 5120],
+        });
+        // SAFETY: the device is the library's own handle of this moment, and the library writes one
+        // nvmlConfComputeGpuCertificate_t.
+        let code = unsafe { get(device, &raw mut *certificate) };
+        answered(name, code)?;
+        let size = certificate.attestation_chain_size;
+        sized(
+            name,
+            "the certificates",
+            &certificate.attestation_chain,
+            size,
+        )
+    }
+
     fn device(&self, uuid: &CStr) -> Result<Device, NvmlError> {
         let mut device = core::ptr::null_mut();
         // SAFETY: the library reads a text that ends with a NUL, and writes one handle.
@@ -221,9 +327,52 @@ fn answered(function: &'static str, code: Return) -> Result<(), NvmlError> {
     }
 }
 
+/// As many bytes of a field as the library says are in it. It is not believed where that can't be.
+fn sized(
+    function: &'static str,
+    what: &'static str,
+    field: &[u8],
+    size: c_uint,
+) -> Result<Vec<u8>, NvmlError> {
+    let filled = usize::try_from(size)
+        .ok()
+        .and_then(|size| field.get(..size));
+    match filled {
+        Some(bytes) if !bytes.is_empty() => Ok(bytes.to_vec()),
+        _ => Err(NvmlError::Size {
+            function,
+            what,
+            size,
+            limit: field.len(),
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_size_is_believed_only_where_there_is_room_for_it() {
+        let sized = |size| sized("f", "it", &[7; 4], size);
+
+        assert_eq!(sized(1), Ok(vec![7]));
+        assert_eq!(sized(4), Ok(vec![7; 4]));
+        for size in [0, 5, u32::MAX] {
+            let refused = sized(size).unwrap_err();
+            assert!(
+                matches!(refused, NvmlError::Size { size: found, limit: 4, .. } if found == size),
+                "{refused}"
+            );
+        }
+    }
+
+    /// As in the library's header.
+    #[test]
+    fn structures_have_the_librarys_sizes() {
+        assert_eq!(size_of::<GpuReport>(), 3 * 4 + 32 + 8192 + 4096);
+        assert_eq!(size_of::<GpuCertificate>(), 2 * 4 + 4096 + 5120);
+    }
 
     #[test]
     fn a_library_that_is_not_there_is_an_error() {

@@ -14,7 +14,7 @@ use super::{Expected, Hashing, Options, sample};
 use crate::exit::Misused;
 
 /// Everything that one run seals, in order.
-pub(super) struct Plan {
+pub(crate) struct Plan {
     pub(super) work: Vec<Work>,
     /// The signature that it is as signed by.
     pub(super) signed: Option<Signed>,
@@ -58,7 +58,7 @@ impl Work {
 
 impl Plan {
     /// Looks at every path, so that a mistake in the last shows before the first is sealed.
-    pub(super) fn new(options: &Options) -> anyhow::Result<Self> {
+    pub(crate) fn new(options: &Options) -> anyhow::Result<Self> {
         require_sense(options)?;
         if let Some(signature) = options.signature.verify()? {
             return Self::signed(options, signature);

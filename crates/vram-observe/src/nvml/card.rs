@@ -7,7 +7,9 @@ use nvml_wrapper::struct_wrappers::device::ProcessInfo;
 use vram_policy::{ComputeMode, DriverModel, RowRemapping, Virtualization};
 
 use super::{ManagementLibrary, translated};
-use crate::management::{ConfidentialSettings, EccCounter, EccMode, ManagedCard, RunningProcess};
+use crate::management::{
+    CardAttestation, ConfidentialSettings, EccCounter, EccMode, ManagedCard, RunningProcess,
+};
 use crate::{Answer, ManagementFunction as Function};
 
 /// How often a list is asked for that grew while it was read.
@@ -137,6 +139,25 @@ impl ManagedCard for NvmlCard<'_> {
             Function::nvmlSystemGetConfComputeGpusReadyState,
             self.device.get_confidential_compute_state(),
         )
+    }
+
+    fn attestation(&self, nonce: &[u8; 32]) -> Answer<CardAttestation> {
+        let function = Function::nvmlDeviceGetConfComputeGpuAttestationReport;
+        let report =
+            self.library
+                .ask_supplement(function, self.uuid(function)?, |library, uuid| {
+                    library.attestation_report(uuid, nonce)
+                })?;
+        let function = Function::nvmlDeviceGetConfComputeGpuCertificate;
+        let certificates = self.library.ask_supplement(
+            function,
+            self.uuid(function)?,
+            vram_sys::Nvml::attestation_certificates,
+        )?;
+        Ok(CardAttestation {
+            report,
+            certificates,
+        })
     }
 
     #[cfg(target_os = "linux")]

@@ -18,8 +18,11 @@ fn forget(function: Function, facts: &mut ManagementFacts) {
             facts.row_remapping = None;
             facts.link.chip_to_chip = None;
         }
-        // Not asked where the UUID is known, where the card is no slice, and on Linux.
+        // Not asked where the UUID is known, where the card is no slice, on Linux, and where nobody wants the
+        // card's attestation.
         Function::nvmlDeviceGetHandleByPciBusId_v2
+        | Function::nvmlDeviceGetConfComputeGpuAttestationReport
+        | Function::nvmlDeviceGetConfComputeGpuCertificate
         | Function::nvmlDeviceGetDeviceHandleFromMigDeviceHandle
         | Function::nvmlDeviceGetDriverModel => {}
         Function::nvmlDeviceIsMigDeviceHandle => facts.mig_slice = None,

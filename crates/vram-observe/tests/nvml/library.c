@@ -240,6 +240,37 @@ nvmlReturn_t nvmlSystemGetConfComputeGpusReadyState(unsigned *ready)
     return SUCCESS;
 }
 
+typedef struct {
+    unsigned has_cec_report, report_size, cec_report_size;
+    unsigned char nonce[32], report[8192], cec_report[4096];
+} report_t;
+
+/* The nonce after a word, as long as the test says. */
+nvmlReturn_t nvmlDeviceGetConfComputeGpuAttestationReport(nvmlDevice_t device, report_t *report)
+{
+    ASKED_OF_CARD();
+    memset(report->report, 'r', sizeof report->report);
+    memcpy(report->report, "report ", 7);
+    memcpy(report->report + 7, report->nonce, sizeof report->nonce);
+    report->report_size = (unsigned)control("report-size", 39);
+    return SUCCESS;
+}
+
+typedef struct {
+    unsigned chain_size, attestation_chain_size;
+    unsigned char chain[4096], attestation_chain[5120];
+} certificate_t;
+
+nvmlReturn_t nvmlDeviceGetConfComputeGpuCertificate(nvmlDevice_t device, certificate_t *certificate)
+{
+    ASKED_OF_CARD();
+    memset(certificate->chain, 'x', sizeof certificate->chain);
+    certificate->chain_size = 4096;
+    memset(certificate->attestation_chain, 'c', sizeof certificate->attestation_chain);
+    certificate->attestation_chain_size = (unsigned)control("certificate-size", 5120);
+    return SUCCESS;
+}
+
 nvmlReturn_t nvmlDeviceGetC2cModeInfoV(nvmlDevice_t device, unsigned *enabled)
 {
     ASKED_OF_CARD();

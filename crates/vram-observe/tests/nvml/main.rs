@@ -4,5 +4,6 @@
 #![cfg(target_os = "linux")]
 
 mod answers;
+mod attestation;
 mod failures;
 mod stand_in;

@@ -7,6 +7,7 @@
 )]
 
 mod age;
+mod attestation;
 mod audit;
 mod clock;
 mod crew;
@@ -21,6 +22,7 @@ mod files;
 mod folders;
 mod hashing;
 #[cfg(unix)]
+mod keys;
 mod killed;
 mod metrics;
 mod policy;

@@ -143,6 +143,29 @@ fn number(what: &str, found: u64) -> Checked {
     refuse(format!("a {what} is {found}, the limit is {MAX_NUMBER}"))
 }
 
+/// Text as evidence takes it: what was seen or concluded, in one line, no longer than the limit and never empty.
+/// Characters that would mislead a reader are replaced, and where something was cut off it says so.
+#[must_use]
+pub fn fitting_text(seen: &str) -> String {
+    const CUT: &str = " […]";
+    let replaced = |character: char| {
+        if misleads(character) {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            character
+        }
+    };
+    let mut text: String = seen.chars().map(replaced).collect();
+    if text.len() > MAX_TEXT {
+        text.truncate(text.floor_char_boundary(MAX_TEXT.saturating_sub(CUT.len())));
+        text.push_str(CUT);
+    }
+    if text.is_empty() {
+        text.push_str("nothing");
+    }
+    text
+}
+
 /// One line that shows what it holds.
 fn text(what: &str, found: &str, limit: usize) -> Checked {
     if found.is_empty() || found.len() > limit {
@@ -157,4 +180,24 @@ fn text(what: &str, found: &str, limit: usize) -> Checked {
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_text_is_made_to_fit() {
+        let long = "é".repeat(MAX_TEXT);
+        for seen in ["", "as it is", "a\nb\u{202e}c", "\u{feff}", &long] {
+            let fitting = fitting_text(seen);
+
+            text("text", &fitting, MAX_TEXT).unwrap();
+            assert_eq!(fitting_text(&fitting), fitting, "it fits already");
+        }
+        assert_eq!(fitting_text("as it is"), "as it is");
+        assert_eq!(fitting_text("a\nb"), "a\u{fffd}b");
+        assert!(fitting_text(&long).ends_with("é […]"));
+        assert_eq!(fitting_text(&"a".repeat(MAX_TEXT)).len(), MAX_TEXT);
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use serde::Serialize;
 use thiserror::Error as ThisError;
 
 use super::{Challenge, FindingEnforcement, PolicyVerdict, Profile, ResidencyVerdict, Timestamp};
@@ -137,6 +138,91 @@ pub enum EvidenceFailure {
         "confidential computing: the evidence says neither that there is a report nor why there is none"
     )]
     ConfidentialCompute,
+}
+
+/// What a failure is about, for programs that sort them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// Envelope, signature or statement: nothing else was looked at.
+    Signature,
+    /// The bytes of envelope or statement are not in their one form.
+    Form,
+    /// Another challenge was answered.
+    Challenge,
+    /// Too old, or ahead of the clock.
+    Age,
+    /// A simulated device.
+    Device,
+    /// The policy's verdict, its profile or its checks.
+    Policy,
+    /// Where the bytes lie.
+    Residency,
+    /// Which shards there are, and their sizes and digests.
+    Digests,
+    /// The device's own attestation.
+    ConfidentialCompute,
+}
+
+impl EvidenceFailure {
+    /// What it is about.
+    #[must_use]
+    pub const fn kind(&self) -> FailureKind {
+        match self {
+            Self::Refused(_) => FailureKind::Signature,
+            Self::Form | Self::StatementForm => FailureKind::Form,
+            Self::Challenge { .. } => FailureKind::Challenge,
+            Self::TooOld { .. } | Self::InTheFuture { .. } => FailureKind::Age,
+            Self::Simulated => FailureKind::Device,
+            Self::Policy { .. }
+            | Self::Profile { .. }
+            | Self::Lowered { .. }
+            | Self::FindingMissing { .. } => FailureKind::Policy,
+            Self::Residency { .. } => FailureKind::Residency,
+            Self::ShardMissing { .. }
+            | Self::ShardUnexpected { .. }
+            | Self::Digest { .. }
+            | Self::NothingToCompare { .. } => FailureKind::Digests,
+            Self::ConfidentialCompute => FailureKind::ConfidentialCompute,
+        }
+    }
+
+    /// The shard that it is about, if it is about one.
+    #[must_use]
+    pub const fn shard(&self) -> Option<&ShardId> {
+        match self {
+            Self::FindingMissing { shard, .. } => shard.as_ref(),
+            Self::Residency { shard, .. }
+            | Self::ShardMissing { shard }
+            | Self::ShardUnexpected { shard }
+            | Self::Digest { shard, .. }
+            | Self::NothingToCompare { shard } => Some(shard),
+            Self::Refused(_)
+            | Self::Form
+            | Self::StatementForm
+            | Self::Challenge { .. }
+            | Self::TooOld { .. }
+            | Self::InTheFuture { .. }
+            | Self::Simulated
+            | Self::Policy { .. }
+            | Self::Profile { .. }
+            | Self::Lowered { .. }
+            | Self::ConfidentialCompute => None,
+        }
+    }
+}
+
+impl FailureKind {
+    /// Whether the device, its policy or where the bytes lie is the matter, as opposed to what the evidence is, when
+    /// it was made and of which bytes.
+    #[must_use]
+    pub const fn is_of_policy(self) -> bool {
+        matches!(
+            self,
+            Self::Device | Self::Policy | Self::Residency | Self::ConfidentialCompute
+        )
+    }
 }
 
 /// Why evidence is refused: everything that is not as expected. There is always something.

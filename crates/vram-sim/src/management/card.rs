@@ -1,12 +1,15 @@
 //! A handle of the simulated management library.
 
 use vram_observe::{
-    Answer, ConfidentialSettings, EccCounter, EccMode, Error, ManagedCard,
+    Answer, CardAttestation, ConfidentialSettings, EccCounter, EccMode, Error, ManagedCard,
     ManagementFunction as Function, RunningProcess,
 };
 use vram_policy::{ComputeMode, DriverModel, ProcessKind, RowRemapping, Virtualization};
 
 use super::{ManagedCardModel, SimulatedManagement};
+
+/// What stands in a report and for its certificates. There is no key that a card could have signed with.
+const UNSIGNED: &[u8] = b"simulated: no card signed this\n";
 
 /// A card, or a slice of it.
 #[derive(Debug)]
@@ -148,6 +151,18 @@ impl ManagedCard for SimulatedCard<'_> {
     fn confidential_ready(&self) -> Answer<bool> {
         self.ask(Function::nvmlSystemGetConfComputeGpusReadyState, |model| {
             model.confidential_ready
+        })
+    }
+
+    fn attestation(&self, nonce: &[u8; 32]) -> Answer<CardAttestation> {
+        let on = |model: &ManagedCardModel| model.confidential.filter(|settings| settings.enabled);
+        let report = Function::nvmlDeviceGetConfComputeGpuAttestationReport;
+        self.ask_of_whole(report, on)?;
+        let certificates = Function::nvmlDeviceGetConfComputeGpuCertificate;
+        self.ask_of_whole(certificates, on)?;
+        Ok(CardAttestation {
+            report: [UNSIGNED, nonce.as_slice()].concat(),
+            certificates: UNSIGNED.to_vec(),
         })
     }
 

@@ -1,5 +1,6 @@
 use super::*;
 use vram_observe::Witness as _;
+use vram_observe::{ConfidentialSettings, card_attestation};
 use vram_policy::{
     ComputeMode, ConfidentialCompute, DriverModel, EccFacts, HostFacts, LinkFacts, ManagementFacts,
     ProcessFacts, ProcessKind, RowRemapping, Virtualization,
@@ -92,8 +93,10 @@ fn everything() -> ManagementFacts {
 fn forget(function: Function, facts: &mut ManagementFacts) {
     match function {
         Function::nvmlSystemGetDriverVersion => facts.driver_version = None,
-        // Found by its address then; not asked where the UUID is known; not asked of a whole card.
+        // Found by its address then; not asked where the UUID is known; not asked of a whole card; no facts.
         Function::nvmlDeviceGetHandleByUUID
+        | Function::nvmlDeviceGetConfComputeGpuAttestationReport
+        | Function::nvmlDeviceGetConfComputeGpuCertificate
         | Function::nvmlDeviceGetHandleByPciBusId_v2
         | Function::nvmlDeviceGetDeviceHandleFromMigDeviceHandle => {}
         Function::nvmlDeviceIsMigDeviceHandle => facts.mig_slice = None,
@@ -332,4 +335,46 @@ fn a_witness_sees_the_host_as_it_is_at_the_moment() {
     assert_eq!(witness.host().traced, Some(true));
     assert_eq!(witness.looks_at_host(), 2);
     assert_eq!(witness.management(&CARD), everything());
+}
+
+fn confidential(enabled: bool) -> SimulatedManagement {
+    let library = library();
+    let settings = ConfidentialSettings {
+        enabled,
+        developer_tools: false,
+    };
+    let change = |card: &mut ManagedCardModel| card.confidential = Some(settings);
+    library.change(0, change).unwrap();
+    library
+}
+
+#[test]
+fn a_confidential_card_attests_over_the_nonce_and_says_that_it_is_simulated() {
+    let found = card_attestation(&confidential(true), &CARD, &[9; 32]).unwrap();
+
+    assert!(found.report.starts_with(b"simulated"));
+    assert!(found.report.ends_with(&[9; 32]));
+    assert!(found.certificates.starts_with(b"simulated"));
+}
+
+#[test]
+fn a_card_that_is_not_confidential_does_not_attest() {
+    let refused = card_attestation(&confidential(false), &CARD, &[9; 32]).unwrap_err();
+
+    assert!(matches!(refused, Error::NotSupported { .. }), "{refused}");
+}
+
+#[test]
+fn an_attestation_fails_with_each_of_its_functions() {
+    for function in [
+        Function::nvmlDeviceGetConfComputeGpuAttestationReport,
+        Function::nvmlDeviceGetConfComputeGpuCertificate,
+    ] {
+        let library = confidential(true);
+        library.fail_always(function, ManagementFault::Unknown);
+
+        let refused = card_attestation(&library, &CARD, &[9; 32]).unwrap_err();
+
+        assert!(refused.to_string().contains(function.name()), "{refused}");
+    }
 }

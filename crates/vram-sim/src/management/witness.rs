@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use vram_observe::{Card, Witness, management_facts};
+use vram_observe::{Answer, Card, CardAttestation, Witness, card_attestation, management_facts};
 use vram_policy::{HostFacts, ManagementFacts};
 
 use super::SimulatedManagement;
@@ -56,5 +56,9 @@ impl Witness for SimulatedWitness {
 
     fn management(&self, card: &Card<'_>) -> ManagementFacts {
         management_facts(&self.management, card, &self.management)
+    }
+
+    fn attestation(&self, card: &Card<'_>, nonce: &[u8; 32]) -> Answer<CardAttestation> {
+        card_attestation(&self.management, card, nonce)
     }
 }
