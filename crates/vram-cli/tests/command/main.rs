@@ -34,4 +34,8 @@ mod run;
 mod seal;
 mod secrets;
 mod sets;
+#[cfg(unix)]
+mod signed;
+#[cfg(unix)]
+mod sources;
 mod streams;

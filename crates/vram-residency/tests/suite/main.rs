@@ -16,12 +16,15 @@ mod cust;
 #[cfg(feature = "drill")]
 mod drill;
 mod enforcement;
+#[cfg(unix)]
+mod expectations;
 mod external;
 mod failures;
 mod files;
 mod folders;
 mod hashing;
 #[cfg(unix)]
+mod keys;
 mod killed;
 mod metrics;
 mod policy;
