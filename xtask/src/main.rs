@@ -1,6 +1,7 @@
 //! The workspace's own tasks, run as `cargo xtask <task>`.
 
 mod bindings;
+mod fuzz;
 mod gpu;
 mod kernels;
 mod link_stub;
@@ -38,6 +39,8 @@ enum Task {
     Python(python::Options),
     /// Fetches the real model that the end-to-end test seals.
     Model(model::Options),
+    /// Lets a fuzzer look for bytes that break a parser.
+    Fuzz(fuzz::Options),
     /// Measures whether comparing tags and digests takes a time that says where they differ.
     Timing(timing::Options),
 }
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Task::Gpu(options) => gpu::run(&options),
         Task::Python(options) => python::run(&options),
         Task::Model(options) => model::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Timing(options) => timing::run(&options),
     };
     match outcome {

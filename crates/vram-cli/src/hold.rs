@@ -151,9 +151,12 @@ impl Holding {
     /// served after.
     pub(crate) fn hold(self, manager: &Manager, shards: &[&SealedShard]) -> Exit {
         self.health.verified(Instant::now());
+        let count = match shards.len() {
+            1 => "1 shard".to_owned(),
+            count => format!("{count} shards"),
+        };
         output::note(&format!(
-            "holding {} shards, verifying every {}; SIGTERM or SIGINT ends it",
-            shards.len(),
+            "holding {count}, verifying every {}; SIGTERM or SIGINT ends it",
             time(self.every)
         ));
         let held = self.verify_until_the_end(manager, shards);

@@ -1,8 +1,8 @@
 //! How a manager is configured, and made.
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, SystemTime};
 
 use vram_alloc::{Allocator, AllocatorConfig, Device, Mechanism, Platform};
 use vram_observe::{ThisMachine, Witness};
@@ -12,6 +12,7 @@ use vram_seal::{DeviceId, SealKey, Token, WorkerId};
 use crate::clock::{Clock, DEFAULT_CLOCK_SKEW, SystemClock, Timekeeper};
 use crate::enforcement::{Surroundings, Watch};
 use crate::event::{self, Event, Observer, TracingObserver};
+use crate::keys::{Previous, Secret, keys_for};
 use crate::manager::{Manager, Settings};
 use crate::measurer::Measurer;
 use crate::staging::{DEFAULT_BUFFER_LEN, DEFAULT_BUFFERS, StagingPool};
@@ -40,7 +41,7 @@ const WITHOUT_MMU_FREEZING: [CheckId; 2] =
 pub struct ManagerBuilder {
     device: usize,
     secret: Option<Secret>,
-    worker: Option<WorkerId>,
+    previous: Vec<Previous>,
     allocator: AllocatorConfig,
     max_shard_size: u64,
     max_age: Option<Duration>,
@@ -55,11 +56,6 @@ pub struct ManagerBuilder {
     observers: Vec<Arc<dyn Observer>>,
 }
 
-enum Secret {
-    Token(Token),
-    Key(SealKey),
-}
-
 impl Default for ManagerBuilder {
     fn default() -> Self {
         Self::new()
@@ -72,7 +68,7 @@ impl ManagerBuilder {
         Self {
             device: 0,
             secret: None,
-            worker: None,
+            previous: Vec::new(),
             allocator: AllocatorConfig::default(),
             max_shard_size: DEFAULT_MAX_SHARD_SIZE,
             max_age: None,
@@ -95,15 +91,36 @@ impl ManagerBuilder {
     }
 
     /// Derives the seal key from a token, for this worker and this device (HKDF-SHA256).
-    pub fn token(mut self, token: Token, worker: WorkerId) -> Self {
-        self.secret = Some(Secret::Token(token));
-        self.worker = Some(worker);
-        self
+    pub fn token(self, token: Token, worker: WorkerId) -> Self {
+        self.secret(Secret::token(token, worker))
     }
 
     /// Signs with a key as it is.
-    pub fn key(mut self, key: SealKey) -> Self {
-        self.secret = Some(Secret::Key(key));
+    pub fn key(self, key: SealKey) -> Self {
+        self.secret(Secret::Key(key))
+    }
+
+    /// Seals with the key of this secret. The last one that is given counts.
+    pub fn secret(mut self, secret: Secret) -> Self {
+        self.secret = Some(secret);
+        self
+    }
+
+    /// Accepts what the key of this token sealed before, up to this time: see [`previous`](Self::previous).
+    pub fn previous_token(self, token: Token, worker: WorkerId, until: SystemTime) -> Self {
+        self.previous(Secret::token(token, worker), until)
+    }
+
+    /// Accepts what this key sealed before, up to this time: see [`previous`](Self::previous).
+    pub fn previous_key(self, key: SealKey, until: SystemTime) -> Self {
+        self.previous(Secret::Key(key), until)
+    }
+
+    /// Accepts what the key of this secret sealed before, up to this time: for the time in which a key is replaced.
+    /// Nothing is sealed with it. [`Manager::rotate`] replaces the key of a manager that lives. May be called for
+    /// several keys, [`SealKeys::MAX_PREVIOUS`](vram_seal::SealKeys::MAX_PREVIOUS) at most.
+    pub fn previous(mut self, secret: Secret, until: SystemTime) -> Self {
+        self.previous.push(Previous { secret, until });
         self
     }
 
@@ -212,7 +229,8 @@ impl ManagerBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::NoKey`]; [`Error::Simulated`] for a simulation that wasn't allowed;
+    /// [`Error::NoKey`]; [`Error::Seal`] for a previous key that is the present one, comes twice, or whose time is over,
+    /// or for too many of them; [`Error::Simulated`] for a simulation that wasn't allowed;
     /// [`Error::Policy`] for a device or a machine that the policy refuses; [`Error::Memory`] if there is no
     /// such device, or it has no room, or it fails the self-test, or for staging of fewer than 2
     /// buffers or of empty ones, or an interval of re-checks that is zero; [`Error::System`] if the clock gives
@@ -267,13 +285,9 @@ impl ManagerBuilder {
         event::tell(&self.observers, &started)?;
         let watch = self.watch(simulated);
         let surroundings = self.admit(&watch, device)?;
-        let key = match (self.secret, &self.worker) {
-            (Some(Secret::Key(key)), _) => key,
-            (Some(Secret::Token(token)), Some(worker)) => {
-                SealKey::derive(&token, worker, &device_id)?
-            }
-            (Some(Secret::Token(_)) | None, _) => return Err(Error::NoKey),
-        };
+        let time = Timekeeper::new(self.clock, self.clock_skew)?;
+        let secret = self.secret.ok_or(Error::NoKey)?;
+        let keys = keys_for(secret, self.previous, &device_id, time.now()?)?;
         let allocator = Allocator::new(device, self.allocator)?;
         let staging = StagingPool::new(
             allocator.device(),
@@ -286,11 +300,11 @@ impl ManagerBuilder {
             device_id,
             watch,
             surroundings,
-            key,
+            keys: RwLock::new(keys),
             max_shard_size: self.max_shard_size,
             max_age: self.max_age,
             staging,
-            time: Timekeeper::new(self.clock, self.clock_skew)?,
+            time,
             observers: self.observers,
         };
         let manager = Manager::new(settings, measurer);

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use vram_alloc::Bytes;
 use vram_policy::Refusal;
-use vram_seal::{ShardId, VerityDigest};
+use vram_seal::{SealKeyId, ShardId, VerityDigest};
 
 use crate::folder::FolderDifference;
 use crate::hashing::HostHashing;
+use crate::keys::SecretRefusal;
 use crate::model::ModelError;
 use crate::room::NoRoom;
 use crate::verification::Difference;
@@ -52,6 +53,40 @@ pub enum Error {
     /// No key to sign with.
     #[error("there is no key: give the builder a token or a seal key")]
     NoKey,
+    /// A secret that is not taken from where it is said to be, or is not what it is said to be.
+    #[error("the {what} from {from} can't be used: {reason}")]
+    Secret {
+        /// Which secret.
+        what: &'static str,
+        /// Where from.
+        from: String,
+        /// Why not, and what to do.
+        reason: Box<SecretRefusal>,
+    },
+    /// A shard whose seal was made with a key that was replaced, and whose time is over. Nothing says that the shard
+    /// was changed, and nothing says any more that it was not.
+    #[error(
+        "the key {key} that {shard} was sealed with was replaced, and accepted until {} only. Seal it again",
+        date(*until)
+    )]
+    KeyExpired {
+        /// The shard.
+        shard: ShardId,
+        /// The key's name.
+        key: SealKeyId,
+        /// Until when it was accepted, since 1970-01-01 00:00:00 UTC.
+        until: Duration,
+    },
+    /// A shard whose seal was made with a key that this manager has never had.
+    #[error(
+        "{shard} was sealed with the key {key}, which this manager doesn't hold. Verify it with the one that does, or seal it again"
+    )]
+    KeyUnknown {
+        /// The shard.
+        shard: ShardId,
+        /// The key's name.
+        key: SealKeyId,
+    },
     /// A shard of no bytes.
     #[error("{shard} has 0 bytes: there is nothing to seal. The smallest shard is 1 byte")]
     Empty {
@@ -378,6 +413,9 @@ impl Error {
             Self::Changed { .. } | Self::NoRoom(_) => true,
             Self::Simulated { .. }
             | Self::NoKey
+            | Self::Secret { .. }
+            | Self::KeyExpired { .. }
+            | Self::KeyUnknown { .. }
             | Self::Empty { .. }
             | Self::TooLarge { .. }
             | Self::Duplicate { .. }
@@ -428,6 +466,9 @@ impl Error {
             | Self::Unrecorded { .. } => true,
             Self::Simulated { .. }
             | Self::NoKey
+            | Self::Secret { .. }
+            | Self::KeyExpired { .. }
+            | Self::KeyUnknown { .. }
             | Self::Provenance { .. }
             | Self::Empty { .. }
             | Self::TooLarge { .. }
@@ -502,6 +543,14 @@ fn listed(differences: &[FolderDifference], more: usize) -> String {
 
 fn seconds(duration: Duration) -> String {
     format!("{}.{:03} s", duration.as_secs(), duration.subsec_millis())
+}
+
+fn date(since_1970: Duration) -> String {
+    let timestamp = jiff::SignedDuration::try_from(since_1970)
+        .ok()
+        .and_then(|since| jiff::Timestamp::from_duration(since).ok());
+    let seconds = || seconds(since_1970);
+    timestamp.map_or_else(seconds, |timestamp| format!("{timestamp:.0}"))
 }
 
 fn with_table(tensors: usize) -> String {

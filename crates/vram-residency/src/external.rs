@@ -12,7 +12,7 @@ use vram_alloc::{Bytes, ExternalRegion, FrozenRegion, Stream};
 use vram_policy::Report;
 use vram_policy::residency::ResidencyVerdict;
 use vram_seal::verity::Locator;
-use vram_seal::{ExpectedFrom, Salt, SealRecord, SealedRecord, ShardId, VerityDigest};
+use vram_seal::{ExpectedFrom, Salt, SealRecord, ShardId, VerityDigest};
 
 use crate::clock::unix_nanos;
 use crate::event::{Event, Operation};
@@ -158,11 +158,11 @@ impl Manager {
             position: None,
             model: None,
             nonce: nonce()?,
-            key_id: self.settings().key.id(),
+            key_id: self.key_id(),
             expected_from: ExpectedFrom::Caller,
         };
         let locator = Locator::new(measured, prints)?;
-        let sealed = SealedRecord::seal(&self.settings().key, record)?;
+        let sealed = self.sign(record)?;
         let steps = SealSteps {
             upload,
             freeze,

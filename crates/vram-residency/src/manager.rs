@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use vram_alloc::{Allocator, Capacity, DeviceProperties};
 use vram_policy::{Policy, Report};
-use vram_seal::{DeviceId, SealKey, ShardId};
+use vram_seal::{DeviceId, SealKeys, ShardId};
 
 use crate::builder::ManagerBuilder;
 use crate::clock::Timekeeper;
@@ -53,7 +53,7 @@ pub(crate) struct Settings {
     pub(crate) watch: Watch,
     /// As they were judged when the manager was made.
     pub(crate) surroundings: Surroundings,
-    pub(crate) key: SealKey,
+    pub(crate) keys: RwLock<SealKeys>,
     pub(crate) max_shard_size: u64,
     pub(crate) max_age: Option<Duration>,
     pub(crate) staging: StagingPool,

@@ -7,9 +7,7 @@ use vram_alloc::{Bytes, FrozenRegion};
 use vram_policy::Report;
 use vram_provenance::PieceDigests;
 use vram_seal::verity::{LeafPrints, Locator};
-use vram_seal::{
-    Digest, Freezing, Salt, SealRecord, SealedRecord, ShardId, VerityDigest, VerityMeasurement,
-};
+use vram_seal::{Digest, Freezing, Salt, SealRecord, ShardId, VerityDigest, VerityMeasurement};
 
 use crate::chunks::Chunks;
 use crate::clock::unix_nanos;
@@ -131,11 +129,11 @@ impl Manager {
             position,
             model,
             nonce: nonce()?,
-            key_id: self.settings().key.id(),
+            key_id: self.key_id(),
             expected_from,
         };
         let locator = Locator::new(measured, prints)?;
-        let sealed = SealedRecord::seal(&self.settings().key, record)?;
+        let sealed = self.sign(record)?;
         let steps = SealSteps {
             upload,
             freeze,

@@ -201,15 +201,7 @@ impl Manager {
         shard: &SealedShard,
         sealed: &SealedRecord,
     ) -> Result<()> {
-        let broken = |source| Error::SealBroken {
-            shard: shard.id().clone(),
-            source,
-        };
-        let seal = sealed.verify(&self.settings().key).map_err(broken)?;
-        if seal.record() != &shard.sealed_record().record {
-            let (shard, presented) = (shard.id().clone(), seal.record().shard_id.clone());
-            return Err(Error::WrongRecord { shard, presented });
-        }
+        let seal = self.require_signed(shard, sealed)?;
         self.require_fresh(seal.record())
     }
 

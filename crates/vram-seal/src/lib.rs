@@ -156,4 +156,4 @@ pub use self::{
     tag::{SealTag, SealedRecord, VerifiedSeal, sign, verify},
     verity::VerityMeasurement,
 };
-pub use vram_secret::{Protection, SecretBytes};
+pub use vram_secret::{Error as SecretError, Protection, SecretBytes};

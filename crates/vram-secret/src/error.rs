@@ -37,6 +37,24 @@ pub enum Error {
         /// What the reader said.
         source: io::Error,
     },
+    /// A file descriptor that can't be read.
+    #[error(
+        "file descriptor {descriptor} can't be read: {source}; give one that this process was started with, not 1 or 2"
+    )]
+    Descriptor {
+        /// Its number.
+        descriptor: i32,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A secret that was to be hexadecimal is not. Which character it is is not told.
+    #[error(
+        "the secret is not an even number of hexadecimal digits: the character at {position} is none, or is one too many"
+    )]
+    NotHexadecimal {
+        /// The position of the first such character, from 0.
+        position: usize,
+    },
     /// This process is a fork of the one that has the secret.
     #[error(
         "the secret is gone: this process was forked from the one that has it; read it again in this process"

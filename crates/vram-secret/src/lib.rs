@@ -28,6 +28,8 @@
 //! It guards against copies left where nobody thinks of them. It does not guard against whoever may read this
 //! process's memory while it runs, and not what [`SecretBytes::expose`] gives out: whoever takes it must not copy it.
 
+#[cfg(unix)]
+mod descriptor;
 mod error;
 #[cfg(not(all(unix, not(miri))))]
 mod heap;

@@ -136,6 +136,40 @@ impl SecretBytes {
             .unwrap_or_default())
     }
 
+    /// The bytes that these hexadecimal digits are, of either case, two a byte, with nothing between or around them.
+    ///
+    /// How long it takes says nothing about the digits, only about how many there are.
+    ///
+    /// # Errors
+    /// [`Error::NotHexadecimal`] for anything else; [`Error::NoMemory`], [`Error::Forked`].
+    pub fn decode_hexadecimal(&self) -> Result<Self> {
+        let digits = self.expose()?;
+        let mut decoded = Self::zeroed(digits.len().div_ceil(2).max(1))?;
+        // The position of the first character that is no digit, found without leaving the loop.
+        let mut first_bad = digits.len();
+        if digits.is_empty() || !digits.len().is_multiple_of(2) {
+            first_bad = digits.len().saturating_sub(1);
+        }
+        let room = decoded.expose_mut()?;
+        for (at, (byte, pair)) in room.iter_mut().zip(digits.chunks(2)).enumerate() {
+            let mut whole = 0;
+            for (half, digit) in pair.iter().enumerate() {
+                let (value, is_digit) = value_of(*digit);
+                whole = whole << 4 | value;
+                if !is_digit {
+                    first_bad = first_bad.min(at.saturating_mul(2).saturating_add(half));
+                }
+            }
+            *byte = whole;
+        }
+        if first_bad < digits.len() || digits.is_empty() {
+            return Err(Error::NotHexadecimal {
+                position: first_bad,
+            });
+        }
+        Ok(decoded)
+    }
+
     /// Wipes all but the first bytes and forgets them. Does nothing if there are no more than that.
     pub fn truncate(&mut self, len: usize) {
         let rest = self.place.bytes_mut().get_mut(len..self.len);
@@ -175,6 +209,16 @@ impl fmt::Debug for SecretBytes {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("SecretBytes(secret)")
     }
+}
+
+/// The value of a hexadecimal digit, and whether it is one; with no table, and no branch on what it is.
+fn value_of(digit: u8) -> (u8, bool) {
+    let decimal = digit.wrapping_sub(b'0');
+    let letter = (digit | 0x20).wrapping_sub(b'a');
+    let (is_decimal, is_letter) = (u8::from(decimal < 10), u8::from(letter < 6));
+    let value =
+        decimal & is_decimal.wrapping_neg() | letter.wrapping_add(10) & is_letter.wrapping_neg();
+    (value & 0xf, is_decimal | is_letter == 1)
 }
 
 #[cfg(test)]
@@ -246,6 +290,41 @@ mod tests {
         }
         let error = SecretBytes::read_from(&mut Fails, 5).unwrap_err();
         assert!(matches!(error, Error::Read { .. }) && error.is_retriable());
+    }
+
+    #[test]
+    fn hexadecimal_is_decoded_and_nothing_else_is() {
+        let decoded = |text: &str| {
+            SecretBytes::copy_of(text.as_bytes())
+                .unwrap()
+                .decode_hexadecimal()
+        };
+        for byte in 0..=u8::MAX {
+            for text in [format!("{byte:02x}"), format!("{byte:02X}")] {
+                assert_eq!(decoded(&text).unwrap().expose().unwrap(), [byte]);
+            }
+            let (_, is_digit) = value_of(byte);
+            assert_eq!(is_digit, byte.is_ascii_hexdigit(), "{byte}");
+        }
+        assert_eq!(
+            decoded("00ffA5").unwrap().expose().unwrap(),
+            [0, 0xff, 0xa5]
+        );
+        for (bad, at) in [
+            ("0", 0),
+            ("000", 2),
+            ("0g", 1),
+            ("00 0", 2),
+            ("0x00", 1),
+            ("00\n", 2),
+            ("0é", 1),
+        ] {
+            let refused = decoded(bad);
+            assert!(
+                matches!(refused, Err(Error::NotHexadecimal { position }) if position == at),
+                "{bad:?}"
+            );
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::Value;
 
 use crate::audit::keys;
@@ -94,6 +95,16 @@ impl Held {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args([signal, &pid]).status().unwrap();
         assert!(sent.success());
+    }
+
+    /// Lets no file of the process grow beyond so many bytes from now on.
+    fn let_files_grow_to(&self, bytes: u64) {
+        let pid = Pid::from_child(&self.child);
+        let limit = Rlimit {
+            current: Some(bytes),
+            maximum: Some(bytes),
+        };
+        prlimit(Some(pid), Resource::Fsize, limit).unwrap();
     }
 
     /// Waits for its end: its exit code, stdout, and all that it said.
@@ -205,10 +216,10 @@ fn a_trail_that_fails_ends_what_is_held() {
     let (key, _) = keys(folder.path(), "writer");
     let trail = folder.path().join("audit.jsonl");
     let model = write(folder.path(), "m.safetensors", &safetensors(5000));
-    // Files may grow to so many blocks, and a write beyond that is an error rather than a signal.
+    // A write beyond a limit on file sizes is to be an error rather than a signal.
     let mut command = Command::new("sh");
     command
-        .args(["-c", r#"trap '' XFSZ; ulimit -f 24; exec "$@""#, "sh"])
+        .args(["-c", r#"trap '' XFSZ; exec "$@""#, "sh"])
         .arg(vram().get_program())
         .args(["seal", "--simulated", "--hold", "--verify-every", "1ms"])
         .args(["--metrics", "127.0.0.1:0", "--audit"])
@@ -216,8 +227,10 @@ fn a_trail_that_fails_ends_what_is_held() {
         .arg("--signing-key")
         .arg(&key)
         .arg(&model);
+    let held = Held::of(command, folder).until_it_holds();
 
-    let (code, _, said) = Held::of(command, folder).end();
+    held.let_files_grow_to(1);
+    let (code, _, said) = held.end();
 
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("could not be recorded"), "{said}");

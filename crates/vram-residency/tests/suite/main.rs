@@ -24,6 +24,7 @@ mod files;
 mod folders;
 mod hashing;
 #[cfg(unix)]
+mod keys;
 mod killed;
 mod metrics;
 mod policy;

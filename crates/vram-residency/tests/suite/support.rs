@@ -164,9 +164,8 @@ impl StoppedClock {
 
     /// Lets time pass: both clocks go on.
     pub(crate) fn pass(&self, seconds: u64) {
-        for hand in &mut *self.0.lock().unwrap() {
-            *hand += Duration::from_secs(seconds);
-        }
+        let mut hands = self.0.lock().unwrap();
+        *hands = hands.map(|hand| hand.saturating_add(Duration::from_secs(seconds)));
     }
 }
 
