@@ -98,7 +98,7 @@ fn private_file(path: &Path, text: &str) {
 }
 
 fn bytes(len: usize) -> Vec<u8> {
-    (0..len).map(|at| (at % 251) as u8).collect()
+    (0..=250).cycle().take(len).collect()
 }
 
 /// The kinds of the failures of a refusal.

@@ -131,7 +131,7 @@ mod tests {
     /// A region of 8 GiB, read in so many passes of so many milliseconds, beside own memory that takes 4.
     fn verdict(simulated: bool, millis: u64) -> ResidencyVerdict {
         const BYTES: u64 = 8 << 30;
-        let passes = |millis: u64| [millis * 1_000_000; 5];
+        let passes = |millis: u64| [nanos(std::time::Duration::from_millis(millis)); 5];
         let streamed = |millis| Streamed::new(BYTES, [(BYTES, passes(millis).as_slice())]);
         ResidencyEvidence {
             simulated,
