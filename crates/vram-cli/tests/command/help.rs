@@ -15,6 +15,7 @@ fn help_lists_commands_examples_and_exit_codes() {
         "doctor ",
         "bench ",
         "audit ",
+        "keygen ",
         "Examples:",
         "Exit codes:",
         "0  good",
@@ -42,6 +43,7 @@ fn every_command_has_help_of_its_own() {
         "bench",
         "audit verify",
         "audit show",
+        "keygen",
     ] {
         let words = command.split(' ').chain(["--help"]);
         let ran = run(words);

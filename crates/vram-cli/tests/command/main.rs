@@ -25,6 +25,7 @@ mod help;
 #[cfg(unix)]
 mod hold;
 mod json;
+mod keys;
 mod model;
 #[cfg(unix)]
 mod operations;
