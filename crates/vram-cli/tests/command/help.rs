@@ -16,6 +16,9 @@ fn help_lists_commands_examples_and_exit_codes() {
         "bench ",
         "audit ",
         "keygen ",
+        "challenge ",
+        "attest ",
+        "verify-evidence ",
         "Examples:",
         "Exit codes:",
         "0  good",
@@ -44,6 +47,9 @@ fn every_command_has_help_of_its_own() {
         "audit verify",
         "audit show",
         "keygen",
+        "challenge",
+        "attest",
+        "verify-evidence",
     ] {
         let words = command.split(' ').chain(["--help"]);
         let ran = run(words);

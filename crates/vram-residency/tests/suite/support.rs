@@ -165,7 +165,7 @@ impl StoppedClock {
     /// Lets time pass: both clocks go on.
     pub(crate) fn pass(&self, seconds: u64) {
         for hand in &mut *self.0.lock().unwrap() {
-            *hand += Duration::from_secs(seconds);
+            *hand = hand.saturating_add(Duration::from_secs(seconds));
         }
     }
 }
