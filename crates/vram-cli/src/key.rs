@@ -36,7 +36,7 @@ pub(crate) struct KeyOptions {
     /// The same from a file descriptor that was opened for this: 0, or 3 and up.
     #[arg(long, value_name = "N", group = "secret")]
     token_fd: Option<i32>,
-    /// The same from a credential of a systemd service, by its name in $CREDENTIALS_DIRECTORY.
+    /// The same from a credential of a systemd service, by its name.
     #[arg(long, value_name = "NAME", group = "secret")]
     token_credential: Option<String>,
     /// Seal with the key in this file as it is, of 32 to 4096 bytes, for whatever worker and device. As for

@@ -22,7 +22,7 @@ pub(crate) struct SigningKeyOptions {
     /// The same from a file descriptor that was opened for this: 0, or 3 and up.
     #[arg(long, value_name = "N", group = "signing")]
     signing_key_fd: Option<i32>,
-    /// The same from a credential of a systemd service, by its name in $CREDENTIALS_DIRECTORY.
+    /// The same from a credential of a systemd service, by its name.
     #[arg(long, value_name = "NAME", group = "signing")]
     signing_key_credential: Option<String>,
     /// The key, once it was read: a descriptor gives it once.
