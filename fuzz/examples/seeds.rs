@@ -29,7 +29,7 @@ fn main() -> Outcome {
     };
     for (name, record) in records()? {
         write("seal_record", name, &record.encode())?;
-        let sealed = SealedRecord::seal(&other_key()?, record);
+        let sealed = SealedRecord::seal(&other_key()?, record)?;
         write("seal_json", name, &serde_json::to_vec_pretty(&sealed)?)?;
     }
     for (name, statement) in statements()? {

@@ -81,6 +81,8 @@ impl SecretBytes {
 
     /// All that a reader gives, read straight to where it stays.
     ///
+    /// `limit` is less than [`MAX_LEN`](Self::MAX_LEN).
+    ///
     /// # Errors
     /// [`Error::TooLong`] if that is more than `limit` bytes, [`Error::Read`] if the reader fails, [`Error::Length`] if
     /// it gives nothing or the limit is none, [`Error::NoMemory`].
