@@ -29,7 +29,7 @@ fn main() -> Outcome {
     };
     for (name, record) in records()? {
         write("seal_record", name, &record.encode())?;
-        let sealed = SealedRecord::seal(&other_key()?, record);
+        let sealed = SealedRecord::seal(&other_key()?, record)?;
         write("seal_json", name, &serde_json::to_vec_pretty(&sealed)?)?;
     }
     for (name, statement) in statements()? {
@@ -57,6 +57,7 @@ fn main() -> Outcome {
         ),
         ("time", "2026-01-01T00:00:00.25Z"),
         ("size", "1.5 GiB"),
+        ("duration", "1h 30m"),
         ("check", "device.ecc-mode"),
         (
             "link",

@@ -55,7 +55,7 @@ fn require_signable(record: &SealRecord) {
     let encoding = record.encode();
     assert_eq!(&SealRecord::decode(&encoding).unwrap(), record);
     let key = seal_key();
-    let tag = sign(&key, record);
+    let tag = sign(&key, record).unwrap();
     // A record that names another key is refused by its name; one that names this key verifies.
     assert_eq!(
         verify(&key, record, &tag).is_ok(),
