@@ -59,7 +59,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Seal(seal::Command),
+    Seal(Box<seal::Command>),
     Digest(digest::Options),
     Drill(drill::Options),
     Devices(devices::Options),

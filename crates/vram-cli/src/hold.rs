@@ -200,7 +200,8 @@ fn verify(manager: &Manager, shards: &[&SealedShard]) -> anyhow::Result<()> {
     Ok(())
 }
 
-#[cfg(all(test, target_os = "linux", target_pointer_width = "64"))]
+#[cfg(test)]
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod tests {
     use vram_residency::{ManagerBuilder, SealRequest};
     use vram_seal::SealKey;

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use metrics::{Unit, counter, gauge, histogram};
-use vram_policy::{Report, Status};
+use vram_policy::{Report, Status, Verdict};
 
 use crate::Result;
 use crate::event::{Event, Observer, ObserverError};
@@ -106,6 +106,8 @@ catalogue! {
         "Findings that the policy tolerates, when they were new or had changed";
     POLICY_FINDINGS = "vram_policy_findings", Gauge, Count, ["subject", "status"],
         "Findings on the device and the host when the manager was made, by their status";
+    POLICY_VERDICT = "vram_policy_verdict", Gauge, Count, ["subject", "verdict"],
+        "1 for the verdict on the device and on the host when the manager was made, 0 for the others";
     KEY_ROTATIONS = "vram_key_rotations_total", Counter, Count, [],
         "Changes of the key that seals";
     EVIDENCE = "vram_evidence_total", Counter, Count, [],
@@ -173,7 +175,7 @@ impl MetricsObserver {
             ("device", manager.device_report()),
             ("host", manager.host_report()),
         ] {
-            findings(&device, subject, report);
+            judged(&device, subject, report);
         }
         let staging = manager.staging();
         for (state, bytes) in [
@@ -279,7 +281,8 @@ impl Observer for MetricsObserver {
     }
 }
 
-fn findings(device: &str, subject: &'static str, report: &Report) {
+/// What the policy found of a subject, and its verdict.
+fn judged(device: &str, subject: &'static str, report: &Report) {
     let each = [
         Status::Pass,
         Status::NotApplicable,
@@ -296,6 +299,20 @@ fn findings(device: &str, subject: &'static str, report: &Report) {
             ("status", status.as_str().to_owned()),
         ];
         gauge!(POLICY_FINDINGS, &labels).set(count(found));
+    }
+    let verdict = report.verdict();
+    for (each, name) in [
+        (Verdict::Accepted, "accepted"),
+        (Verdict::AcceptedWithWarnings, "accepted-with-warnings"),
+        (Verdict::Undecided, "undecided"),
+        (Verdict::Refused, "refused"),
+    ] {
+        let labels = [
+            ("device", device.to_owned()),
+            ("subject", subject.to_owned()),
+            ("verdict", name.to_owned()),
+        ];
+        gauge!(POLICY_VERDICT, &labels).set(f64::from(u8::from(verdict == each)));
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct Options {
     /// Verify the trail first, with this public key of its writer, as PEM; may be given several times.
     #[arg(long, value_name = "FILE")]
     key: Vec<PathBuf>,
-    /// Only events of this name, such as verification_failed; may be given several times.
+    /// Only events of this name, such as `verification_failed`; may be given several times.
     #[arg(long, value_name = "NAME", help_heading = "Which records")]
     event: Vec<String>,
     /// Only what is about this shard.
@@ -47,14 +47,15 @@ pub(crate) struct Options {
     /// The trail's own records too: openings, continuations, checkpoints.
     #[arg(long, help_heading = "Which records")]
     all: bool,
-    /// Show so many at most: the last ones.
+    /// Show so many at most, 100000 at the highest: the last ones.
     #[arg(
         long,
         value_name = "N",
-        default_value = "10000",
+        default_value = "1000",
+        value_parser = clap::value_parser!(u32).range(1..=100_000),
         help_heading = "Which records"
     )]
-    last: usize,
+    last: u32,
     #[command(flatten)]
     pub(crate) format: Format,
 }
@@ -112,18 +113,17 @@ impl Options {
     /// The last of the records that are wanted, and how many there are in all.
     fn wanted(&self, records: Records<'_>) -> anyhow::Result<(VecDeque<Record>, u64)> {
         let (mut last, mut matching) = (VecDeque::new(), 0_u64);
+        let most = usize::try_from(self.last)?;
         for record in records {
             let record = record.context("the trail can't be read further")?;
             if !self.wants(&record) {
                 continue;
             }
             matching = matching.saturating_add(1);
-            if last.len() >= self.last {
+            if last.len() >= most {
                 last.pop_front();
             }
-            if self.last > 0 {
-                last.push_back(record);
-            }
+            last.push_back(record);
         }
         Ok((last, matching))
     }

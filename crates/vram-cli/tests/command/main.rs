@@ -20,6 +20,7 @@ mod devices;
 mod digest;
 mod doctor;
 mod drill;
+mod evidence;
 mod fleet;
 mod help;
 #[cfg(unix)]

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use vram_seal::Digest;
+use vram_seal::{Digest, VerifyingKey, dsse::Envelope, statement::PAYLOAD_TYPE};
 
 use crate::model::{gguf, safetensors, write};
 use crate::run::{Ran, vram};
@@ -39,6 +39,16 @@ struct Rig {
     folder: TempDir,
 }
 
+fn files() -> [(&'static str, Vec<u8>); 5] {
+    [
+        ("a.safetensors", safetensors(100_000)),
+        ("b.gguf", gguf()),
+        ("config.json", b"{}".to_vec()),
+        ("tokenizer/vocab.txt", b"words".to_vec()),
+        ("tokenizer/empty", Vec::new()),
+    ]
+}
+
 impl Rig {
     /// `None` where there is no package to sign with, which was said.
     fn new(test: &str) -> Option<Self> {
@@ -47,22 +57,16 @@ impl Rig {
             python,
             folder: tempfile::tempdir().unwrap(),
         };
-        std::fs::create_dir_all(rig.model().join("tokenizer")).unwrap();
-        for (name, bytes) in rig.files() {
-            write(&rig.model(), name, &bytes);
-        }
+        rig.write_model();
         rig.script(&["key", "p256", &rig.text("signer")]);
         Some(rig)
     }
 
-    fn files(&self) -> [(&'static str, Vec<u8>); 5] {
-        [
-            ("a.safetensors", safetensors(100_000)),
-            ("b.gguf", gguf()),
-            ("config.json", b"{}".to_vec()),
-            ("tokenizer/vocab.txt", b"words".to_vec()),
-            ("tokenizer/empty", Vec::new()),
-        ]
+    fn write_model(&self) {
+        std::fs::create_dir_all(self.model().join("tokenizer")).unwrap();
+        for (name, bytes) in files() {
+            write(&self.model(), name, &bytes);
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -173,7 +177,7 @@ fn a_signed_folder_is_sealed_and_says_by_whom_it_was_signed() {
     let document = ran.json();
     let shards = document["shards"].as_array().unwrap();
     assert_eq!(shards.len(), 2);
-    for (shard, (name, bytes)) in shards.iter().zip(rig.files()) {
+    for (shard, (name, bytes)) in shards.iter().zip(files()) {
         assert_eq!(shard["shard_id"], name);
         assert_eq!(shard["content"], Digest::of(&bytes).to_string());
         assert_eq!(shard["expected_from"], "model-signature");
@@ -283,15 +287,17 @@ fn a_folder_that_is_not_as_signed_is_refused_here_and_there() {
             "has other bytes",
         ),
     ];
+    let Some(rig) = Rig::new(test) else { return };
+    rig.sign("model.sig");
     for (what, change, said) in changes {
-        let Some(rig) = Rig::new(test) else { return };
-        rig.sign("model.sig");
+        std::fs::remove_dir_all(rig.model()).unwrap();
+        rig.write_model();
         assert_eq!(rig.seal("model.sig").code, 0, "before {what}");
 
         change(&rig.model());
 
         // What can't even be read as a model is refused before its bytes are compared.
-        let code = if said.contains("tensor") { 1 } else { 3 };
+        let code = if said == "belong to no tensor" { 1 } else { 3 };
         refused(&rig.seal("model.sig"), code, said);
         assert!(!rig.they_accept("model.sig"), "they accept {what}");
     }
@@ -541,6 +547,38 @@ fn a_single_file_can_be_signed_alone() {
     refused(&seal("file.sig", &rig.text("model")), 3, "was not signed");
     flip(Path::new(&file), 9000);
     refused(&seal("file.sig", &file), 3, "content digest");
+}
+
+#[test]
+fn evidence_says_that_a_publisher_stands_for_the_digests() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let Some(rig) = Rig::new("evidence_says_that_a_publisher_stands_for_the_digests") else {
+        return;
+    };
+    rig.sign("model.sig");
+    rig.script(&["key", "p256", &rig.text("witness")]);
+    let owner = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(rig.path("witness.key"), owner).unwrap();
+    let mut command = vram();
+    command.args(["attest", "--simulated", "--challenge", &"5a".repeat(32)]);
+    command.arg("--signing-key").arg(rig.path("witness.key"));
+    command.arg("--model-signature").arg(rig.path("model.sig"));
+    command.arg("--public-key").arg(rig.path("signer.pub"));
+
+    let ran = Ran::of(command.arg(rig.model()));
+
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let key = std::fs::read_to_string(rig.path("witness.pub")).unwrap();
+    let key = VerifyingKey::from_spki_pem(&key).unwrap();
+    let envelope = Envelope::from_json(&ran.stdout).unwrap();
+    let payload = envelope.verify(&key, PAYLOAD_TYPE).unwrap();
+    let statement: Value = serde_json::from_slice(payload.bytes()).unwrap();
+    let shards = statement["predicate"]["shards"].as_array().unwrap();
+    assert_eq!(shards.len(), 2);
+    for shard in shards {
+        assert_eq!(shard["expectedFrom"], "model-signature");
+    }
 }
 
 #[test]

@@ -141,6 +141,18 @@ fn the_policys_findings_are_counted_by_subject_and_status() {
     };
     let all: f64 = statuses.map(count).iter().sum();
     assert!(all > 0.0, "{text}");
+    let verdicts = ["accepted", "accepted-with-warnings", "undecided", "refused"];
+    let verdict = |verdict: &str| {
+        let verdict = format!(r#"verdict="{verdict}""#);
+        value(
+            &text,
+            "vram_policy_verdict",
+            &[r#"subject="device""#, &verdict],
+        )
+    };
+    let [accepted, with_warnings, undecided, refused] = verdicts.map(verdict);
+    assert!((accepted + with_warnings - 1.0).abs() < 0.5, "{text}");
+    assert!(undecided + refused < 0.5, "{text}");
 }
 
 #[test]

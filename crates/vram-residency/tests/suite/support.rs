@@ -164,8 +164,9 @@ impl StoppedClock {
 
     /// Lets time pass: both clocks go on.
     pub(crate) fn pass(&self, seconds: u64) {
-        let mut hands = self.0.lock().unwrap();
-        *hands = hands.map(|hand| hand.saturating_add(Duration::from_secs(seconds)));
+        for hand in &mut *self.0.lock().unwrap() {
+            *hand = hand.saturating_add(Duration::from_secs(seconds));
+        }
     }
 }
 
