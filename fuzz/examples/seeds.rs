@@ -57,6 +57,7 @@ fn main() -> Outcome {
         ),
         ("time", "2026-01-01T00:00:00.25Z"),
         ("size", "1.5 GiB"),
+        ("duration", "1h 30m"),
         ("check", "device.ecc-mode"),
         (
             "link",

@@ -41,9 +41,9 @@ pub fn values(bytes: &[u8]) {
     same_again::<Enforcement>(text);
     answered::<Timestamp>(text);
     answered::<Salt>(text);
-    if let Err(why) = quantity::parse_size(text) {
-        short(&why);
-    }
+    let size = quantity::parse_size(text).err();
+    let duration = quantity::parse_duration(text).err();
+    size.iter().chain(&duration).for_each(short);
     let (link, target) = text.split_once('\n').unwrap_or(("snapshots/a/b", text));
     if let Err(error) = cache::digest_of_link(Path::new(link), Path::new(target)) {
         short(&error);

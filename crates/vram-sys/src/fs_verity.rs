@@ -114,7 +114,7 @@ mod tests {
             .output();
         if !enabled.is_ok_and(|output| output.status.success()) {
             let line = "SKIPPED the_kernels_measurement_is_what_its_tool_prints: fs-verity can't be enabled here\n";
-            std::io::stderr().write_all(line.as_bytes()).unwrap();
+            io::stderr().write_all(line.as_bytes()).unwrap();
             return;
         }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use super::{arguments, files, program, project};
 use crate::process;
@@ -30,6 +30,12 @@ pub(super) fn pack(chosen: &[String]) -> anyhow::Result<()> {
             }
         }
     }
+    // A host without a compiler may lack the library that the fuzzer itself is written with.
+    fs::create_dir_all(folder.join("lib"))?;
+    for name in ["libstdc++.so.6", "libgcc_s.so.1"] {
+        let found = library(name)?;
+        fs::copy(&found, folder.join("lib").join(name)).with_context(|| found.clone())?;
+    }
     let script = folder.join("run.sh");
     fs::write(&script, script_text())?;
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
@@ -48,6 +54,18 @@ pub(super) fn pack(chosen: &[String]) -> anyhow::Result<()> {
         bytes >> 20
     ));
     Ok(())
+}
+
+/// Where the C++ compiler has this library.
+fn library(name: &str) -> anyhow::Result<String> {
+    let mut compiler = Command::new("g++");
+    let output = compiler.arg(format!("-print-file-name={name}")).output();
+    let output = output.context("could not start g++")?;
+    let path = String::from_utf8(output.stdout)?.trim().to_owned();
+    if !path.starts_with('/') {
+        bail!("g++ doesn't know where {name} is");
+    }
+    Ok(path)
 }
 
 /// The script, with the arguments that every target is run with.

@@ -10,6 +10,8 @@ seconds=${1:-600}
 results=${2:-$here/results}
 mkdir -p "$results/corpus" "$results/artifacts" "$results/logs"
 
+export LD_LIBRARY_PATH=$here/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+
 declare -A running=()
 for program in "$here"/bin/*; do
     target=$(basename "$program")
