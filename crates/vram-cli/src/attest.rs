@@ -9,7 +9,6 @@ use clap::Args;
 use vram_seal::evidence::Challenge;
 
 use self::destination::Destination;
-use crate::audit::key;
 use crate::cli::Format;
 use crate::exit::{Exit, Misused};
 use crate::output::{Document, Output};
@@ -42,11 +41,10 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
-    let Some(path) = options.trail.signing_key() else {
+    // What can't be signed or written is found before anything is sealed.
+    let Some(key) = options.trail.signing_key()? else {
         return Err(Misused("evidence is signed: give --signing-key".to_owned()).into());
     };
-    // What can't be signed or written is found before anything is sealed.
-    let key = key::signing(path)?;
     let plan = Plan::new(&options.seal)?;
     let destination = options.output.as_deref().map(Destination::at);
     let destination = destination.transpose()?;

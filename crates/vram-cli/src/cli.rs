@@ -6,7 +6,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::exit::{self, Exit};
 use crate::{
-    attest, audit, bench, challenge, devices, digest, doctor, drill, logging, seal, verify_evidence,
+    attest, audit, bench, challenge, devices, digest, doctor, drill, keygen, logging, seal,
+    verify_evidence,
 };
 
 const EXAMPLES_AND_EXIT_CODES: &str = "\
@@ -21,12 +22,13 @@ Examples:
   vram devices                         which GPUs there are, and what they can do
   vram doctor                          may weights be kept here? what is to be done?
   vram bench --quick                   how fast all this is here, and how fast it could be
+  vram keygen attester.key             a key pair that signs evidence and audit trails
   vram challenge                       random bytes, to ask another machine for evidence with
   vram attest models/llama-8b --challenge HEX --signing-key attester.key -o evidence.json
                                        answer it: seal, verify, measure for it, sign what was seen
-  vram verify-evidence evidence.json --key attester.pem --challenge HEX --model models/llama-8b
+  vram verify-evidence evidence.json --key attester.pub.key --challenge HEX --model models/llama-8b
                                        does it have these files in its GPU, read for this challenge?
-  vram audit verify audit.jsonl --key writer.pem   is the trail what was written?
+  vram audit verify audit.jsonl --key writer.pub.key   is the trail what was written?
 
 Exit codes:
   0  good
@@ -68,6 +70,7 @@ enum Command {
     Audit(audit::Options),
     Attest(attest::Options),
     Challenge(challenge::Options),
+    Keygen(keygen::Options),
     VerifyEvidence(verify_evidence::Options),
 }
 
@@ -91,6 +94,7 @@ impl Command {
             Self::Audit(options) => options.name(),
             Self::Attest(_) => "attest",
             Self::Challenge(_) => "challenge",
+            Self::Keygen(_) => "keygen",
             Self::VerifyEvidence(_) => "verify-evidence",
         }
     }
@@ -106,6 +110,7 @@ impl Command {
             Self::Audit(options) => options.format(),
             Self::Attest(options) => options.format,
             Self::Challenge(options) => options.format,
+            Self::Keygen(options) => options.format,
             Self::VerifyEvidence(options) => options.format,
         }
     }
@@ -121,6 +126,7 @@ impl Command {
             Self::Audit(options) => audit::run(options),
             Self::Attest(options) => attest::run(options),
             Self::Challenge(options) => challenge::run(options),
+            Self::Keygen(options) => keygen::run(options),
             Self::VerifyEvidence(options) => verify_evidence::run(options),
         }
     }

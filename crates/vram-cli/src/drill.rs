@@ -15,6 +15,7 @@ use self::scratch::Scratch;
 use crate::cli::Format;
 use crate::device::DeviceOptions;
 use crate::exit::{Exit, Misused};
+use crate::key::KeyOptions;
 use crate::output::{Document, Output};
 use crate::progress::Display;
 use crate::quantity::{Pace, parse_size};
@@ -39,6 +40,8 @@ pub(crate) struct Options {
     /// The bit of that byte to flip, 0 (the least) to 7. By default a random one.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=7))]
     bit: Option<u8>,
+    #[command(flatten)]
+    keys: KeyOptions,
     #[command(flatten)]
     trail: TrailOptions,
     #[command(flatten)]
@@ -106,9 +109,13 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
     }
     let flip = Flip::choose(options)?;
     let display = Display::new();
-    let session = Session::open(&options.device, None, &options.trail, &display, |builder| {
-        builder
-    })?;
+    let session = Session::open(
+        &options.device,
+        &options.keys,
+        &options.trail,
+        &display,
+        |builder| builder,
+    )?;
     let findings = drill(&session.manager, options.size, flip, &display)?;
     drop(display);
 

@@ -17,6 +17,7 @@ mod exit;
 mod hardening;
 mod hold;
 mod key;
+mod keygen;
 mod logging;
 mod output;
 mod profile;

@@ -25,6 +25,7 @@ use crate::cli::Format;
 use crate::device::DeviceOptions;
 use crate::exit::{self, Exit};
 use crate::hold::{HoldOptions, Holding};
+use crate::key::KeyOptions;
 use crate::output::{Document, Output};
 use crate::progress::Display;
 use crate::quantity::parse_size;
@@ -95,10 +96,8 @@ pub(crate) struct Options {
     /// Refuse files that are larger; as 16GiB. The default is 100GiB.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     max_size: Option<u64>,
-    /// Derive the seal key from this file's bytes, 32 to 4096 of them, less one line break at the
-    /// end. By default the key is derived from random bytes, and gone at the end.
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    keys: KeyOptions,
     #[command(flatten)]
     device: DeviceOptions,
 }
@@ -200,7 +199,7 @@ pub(crate) fn seal_all(
 ) -> anyhow::Result<Batch> {
     let session = Session::open(
         &options.device,
-        options.token_file.as_deref(),
+        &options.keys,
         trail,
         display,
         |mut builder| {

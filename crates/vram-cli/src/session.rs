@@ -1,26 +1,22 @@
 //! A manager on the chosen device, for one run.
 
-use std::path::Path;
-
 use serde::Serialize;
 use vram_alloc::DeviceProperties;
 use vram_residency::{Manager, ManagerBuilder};
 
 use crate::device::{self, DeviceOptions};
-use crate::key;
+use crate::key::{self, KeyOptions, SealKeyDocument};
 use crate::output::{CAUTION, row};
 use crate::profile::Applied;
 use crate::progress::Display;
 use crate::trail::{Kept, TrailDocument, TrailOptions};
-
-/// The worker that the seal key is derived for.
-const WORKER: &str = "vram-cli";
 
 /// A manager, and what its device is.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) manager: Manager,
     simulated_because: Option<String>,
+    key_origin: key::Origin,
     /// Declared after the manager, which tells it of its end.
     trail: Option<Kept>,
 }
@@ -32,6 +28,7 @@ pub(crate) struct DeviceDocument<'a> {
     simulated_because: Option<&'a str>,
     device: &'a DeviceProperties,
     policy: Applied,
+    seal_key: SealKeyDocument,
     #[serde(skip_serializing_if = "Option::is_none")]
     audit: Option<TrailDocument>,
 }
@@ -40,17 +37,18 @@ impl Session {
     /// Opens the device that the options choose.
     pub(crate) fn open(
         options: &DeviceOptions,
-        token_file: Option<&Path>,
+        keys: &KeyOptions,
         trail: &TrailOptions,
         display: &Display,
         configure: impl FnOnce(ManagerBuilder) -> ManagerBuilder,
     ) -> anyhow::Result<Self> {
-        let token = key::token(token_file)?;
+        let secrets = keys.read()?;
+        let key_origin = secrets.origin();
         let trail = trail.open()?;
         let found = device::find(&options.origin)?;
-        let mut builder = Manager::builder()
+        let mut builder = secrets
+            .for_manager(Manager::builder())
             .device(options.device)
-            .token(token, WORKER.parse()?)
             .policy(
                 options
                     .policy
@@ -68,6 +66,7 @@ impl Session {
         Ok(Self {
             manager: configure(builder).build(&found.platform)?,
             simulated_because: found.simulated_because,
+            key_origin,
             trail,
         })
     }
@@ -95,7 +94,12 @@ impl Session {
         let name = format!("{}: {}{simulated}", device.index, device.name);
         row(text, "Device", &name);
         row(text, "", &device.uuid_string());
+        row(text, "Seal key", &self.seal_key().line());
         Applied::by(&self.manager).show(text);
+    }
+
+    fn seal_key(&self) -> SealKeyDocument {
+        SealKeyDocument::new(&self.manager, self.key_origin)
     }
 
     /// The same for programs.
@@ -106,6 +110,7 @@ impl Session {
             simulated_because: self.simulated_because.as_deref(),
             device,
             policy: Applied::by(&self.manager),
+            seal_key: self.seal_key(),
             audit: self.trail.as_ref().map(Kept::document),
         }
     }

@@ -8,9 +8,11 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use vram_audit::{Overload, Trail, TrailId};
 use vram_residency::{Observer, TrailObserver};
+use vram_seal::SigningKey;
 
 use crate::audit::key;
 use crate::exit::Misused;
+use crate::key::SigningKeyOptions;
 use crate::output;
 use crate::shown::shown;
 
@@ -20,12 +22,8 @@ use crate::shown::shown;
 pub(crate) struct TrailOptions {
     /// Record everything that happens in this audit trail, which is created or goes on. What can't be
     /// recorded is not done. `vram audit verify` checks it.
-    #[arg(long, value_name = "FILE", requires = "signing_key")]
+    #[arg(long, value_name = "FILE", requires = "signing")]
     audit: Option<PathBuf>,
-    /// Sign the trail with this private key, Ed25519 or P-256: PKCS #8 as PEM, as `openssl genpkey -algorithm
-    /// ed25519` writes it.
-    #[arg(long, value_name = "FILE")]
-    signing_key: Option<PathBuf>,
     /// The trail's name, which says whose it is: 1 to 128 of the characters a-z A-Z 0-9 - _ . : @ /
     #[arg(long, value_name = "NAME", default_value = "vram", requires = "audit")]
     audit_name: String,
@@ -41,6 +39,8 @@ pub(crate) struct TrailOptions {
     /// A public key that the trail was signed with before; may be given several times.
     #[arg(long, value_name = "FILE", requires = "audit")]
     audit_former_key: Vec<PathBuf>,
+    #[command(flatten)]
+    signing: SigningKeyOptions,
 }
 
 /// What is done when the disk can't keep up with events.
@@ -78,23 +78,25 @@ pub(crate) struct TrailDocument {
 impl TrailOptions {
     /// Refuses a signing key that would sign nothing, for commands that sign a trail alone.
     pub(crate) fn require_sense(&self) -> anyhow::Result<()> {
-        if self.signing_key.is_some() && self.audit.is_none() {
+        if self.signing.is_given() && self.audit.is_none() {
             let what = "--signing-key signs an audit trail here; give --audit as well";
             return Err(Misused(what.to_owned()).into());
         }
         Ok(())
     }
 
-    /// The file of the private key that signs.
-    pub(crate) fn signing_key(&self) -> Option<&Path> {
-        self.signing_key.as_deref()
+    /// The private key that signs.
+    pub(crate) fn signing_key(&self) -> anyhow::Result<Option<SigningKey>> {
+        self.signing.read()
     }
 
     /// Opens the trail, if one is asked for: first of all, so that what can't be recorded isn't begun.
     pub(crate) fn open(&self) -> anyhow::Result<Option<Kept>> {
-        let (Some(path), Some(signing_key)) = (&self.audit, &self.signing_key) else {
+        let Some(path) = &self.audit else {
             return Ok(None);
         };
+        let signing_key = self.signing.read()?;
+        let signing_key = signing_key.context("an audit trail is signed: give --signing-key")?;
         let opened = self.open_at(path, signing_key);
         let observer =
             opened.with_context(|| format!("the audit trail {} can't be used", path.display()))?;
@@ -104,12 +106,12 @@ impl TrailOptions {
         }))
     }
 
-    fn open_at(&self, path: &Path, signing_key: &Path) -> anyhow::Result<TrailObserver> {
+    fn open_at(&self, path: &Path, signing_key: SigningKey) -> anyhow::Result<TrailObserver> {
         let former = self.audit_former_key.iter().map(|path| key::public(path));
         let options = vram_audit::Options::new(&self.audit_name)?
             .overload(self.audit_overload.into())
             .former_keys(former.collect::<anyhow::Result<Vec<_>>>()?);
-        let trail = Trail::open(path, key::signing(signing_key)?, options)?;
+        let trail = Trail::open(path, signing_key, options)?;
         Ok(TrailObserver::new(trail))
     }
 }

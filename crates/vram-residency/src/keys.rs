@@ -10,7 +10,8 @@ use std::sync::PoisonError;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use vram_seal::{
-    DeviceId, SealKey, SealKeyId, SealKeys, SealRecord, SealedRecord, Token, VerifiedSeal, WorkerId,
+    DeviceId, Protection, SealKey, SealKeyId, SealKeys, SealRecord, SealedRecord, Token,
+    VerifiedSeal, WorkerId,
 };
 
 pub use self::refusal::SecretRefusal;
@@ -96,6 +97,12 @@ impl Manager {
     #[must_use]
     pub fn key_id(&self) -> SealKeyId {
         self.read_keys(|keys| keys.current_id())
+    }
+
+    /// What protects the present key in memory.
+    #[must_use]
+    pub fn key_protection(&self) -> Protection {
+        self.read_keys(|keys| keys.current().protection())
     }
 
     /// The names of the keys that were replaced and are still accepted, and until when, since

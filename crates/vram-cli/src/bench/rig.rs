@@ -31,7 +31,7 @@ impl Opened {
         let found = device::find(&options.origin)?;
         let device = found.platform.open(options.device)?;
         let mut builder = Manager::builder()
-            .token(key::token(None)?, WORKER.parse()?)
+            .token(key::random_token()?, WORKER.parse()?)
             .policy(
                 options
                     .policy

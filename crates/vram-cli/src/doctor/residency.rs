@@ -66,7 +66,7 @@ fn prove(subject: &Subject, properties: &DeviceProperties) -> anyhow::Result<Res
     // measured.
     let manager = Manager::builder()
         .device(properties.index)
-        .token(key::token(None)?, WORKER.parse()?)
+        .token(key::random_token()?, WORKER.parse()?)
         .policy(Policy::development())
         .witness(Arc::clone(&subject.witness))
         .build(platform)?;

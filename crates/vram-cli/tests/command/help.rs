@@ -18,6 +18,7 @@ fn help_lists_commands_examples_and_exit_codes() {
         "challenge ",
         "attest ",
         "verify-evidence ",
+        "keygen ",
         "Examples:",
         "Exit codes:",
         "0  good",
@@ -48,6 +49,7 @@ fn every_command_has_help_of_its_own() {
         "challenge",
         "attest",
         "verify-evidence",
+        "keygen",
     ] {
         let words = command.split(' ').chain(["--help"]);
         let ran = run(words);

@@ -26,6 +26,7 @@ mod help;
 #[cfg(unix)]
 mod hold;
 mod json;
+mod keys;
 mod model;
 #[cfg(unix)]
 mod operations;

@@ -42,3 +42,15 @@ pub(crate) fn write(folder: &Path, name: impl AsRef<Path>, bytes: &[u8]) -> Path
     std::fs::write(&path, bytes).unwrap();
     path
 }
+
+/// Writes a file that nobody else can read, as the command asks of secrets.
+pub(crate) fn write_secret(folder: &Path, name: impl AsRef<Path>, bytes: &[u8]) -> PathBuf {
+    let path = write(folder, name, bytes);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let closed = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(&path, closed).unwrap();
+    }
+    path
+}

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::model::{gguf, safetensors, write};
+use crate::model::{gguf, safetensors, write, write_secret};
 use crate::run::{Ran, run, seal, vram};
 
 /// Asserts an exit code, one line of error that holds `words`, and nothing on stdout.
@@ -208,7 +208,7 @@ fn a_device_that_does_not_exist_is_refused_with_those_that_do() {
 #[test]
 fn a_short_token_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let token = write(folder.path(), "token", b"hunter2");
+    let token = write_secret(folder.path(), "token", b"hunter2");
 
     let ran = seal(["--token-file".as_ref(), token.as_os_str()]);
 

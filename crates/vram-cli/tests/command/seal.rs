@@ -2,7 +2,7 @@
 
 use vram_seal::{Digest, VerityDigest};
 
-use crate::model::{gguf, safetensors, write};
+use crate::model::{gguf, safetensors, write, write_secret};
 use crate::run::{Ran, seal, vram};
 
 #[test]
@@ -208,7 +208,7 @@ fn a_device_that_freezes_in_software_is_told_as_such_and_used_only_where_that_is
 #[test]
 fn a_token_file_is_taken_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
-    let token = write(folder.path(), "token", &[7; 32]);
+    let token = write_secret(folder.path(), "token", &[7; 32]);
     let path = write(folder.path(), "m.bin", b"bytes");
 
     let ran = seal(["--token-file".as_ref(), token.as_os_str(), path.as_os_str()]);

@@ -2,7 +2,7 @@
 
 use ring::hkdf;
 
-use crate::model::{safetensors, write};
+use crate::model::{safetensors, write, write_secret};
 use crate::run::{Ran, vram};
 
 const TOKEN: [u8; 32] = *b"}~ a token: 32 bytes of secrets!";
@@ -48,7 +48,7 @@ fn key() -> [u8; 32] {
 /// Everything that commands print, good and bad, at the highest log level.
 fn everything() -> String {
     let folder = tempfile::tempdir().unwrap();
-    let token = write(folder.path(), "token", &TOKEN);
+    let token = write_secret(folder.path(), "token", &TOKEN);
     let model = write(folder.path(), "m.safetensors", &safetensors(3 << 20));
     let mut all = String::new();
     let mut keep = |ran: Ran| {
