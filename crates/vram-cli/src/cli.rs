@@ -22,11 +22,11 @@ Examples:
   vram devices                         which GPUs there are, and what they can do
   vram doctor                          may weights be kept here? what is to be done?
   vram bench --quick                   how fast all this is here, and how fast it could be
-  vram keygen attester.key             a key pair that signs evidence and audit trails
+  vram keygen attester.pem             a key pair that signs evidence and audit trails
   vram challenge                       random bytes, to ask another machine for evidence with
-  vram attest models/llama-8b --challenge HEX --signing-key attester.key -o evidence.json
+  vram attest models/llama-8b --challenge HEX --signing-key attester.pem -o evidence.json
                                        answer it: seal, verify, measure for it, sign what was seen
-  vram verify-evidence evidence.json --key attester.pub.key --challenge HEX --model models/llama-8b
+  vram verify-evidence evidence.json --key attester.pub.pem --challenge HEX --model models/llama-8b
                                        does it have these files in its GPU, read for this challenge?
   vram audit verify audit.jsonl --key writer.pub.key   is the trail what was written?
 

@@ -15,10 +15,10 @@ fn help_lists_commands_examples_and_exit_codes() {
         "doctor ",
         "bench ",
         "audit ",
-        "keygen ",
         "challenge ",
         "attest ",
         "verify-evidence ",
+        "keygen ",
         "Examples:",
         "Exit codes:",
         "0  good",
@@ -46,10 +46,10 @@ fn every_command_has_help_of_its_own() {
         "bench",
         "audit verify",
         "audit show",
-        "keygen",
         "challenge",
         "attest",
         "verify-evidence",
+        "keygen",
     ] {
         let words = command.split(' ').chain(["--help"]);
         let ran = run(words);
