@@ -1,11 +1,13 @@
 //! The workspace's own tasks, run as `cargo xtask <task>`.
 
 mod bindings;
+mod fuzz;
 mod gpu;
 mod kernels;
 mod link_stub;
 mod model;
 mod process;
+mod python;
 mod test;
 mod timing;
 mod wheels;
@@ -33,8 +35,12 @@ enum Task {
     LinkStub(link_stub::Options),
     /// Packs what runs on a GPU host, and turns what it measured into a page.
     Gpu(gpu::Options),
+    /// Installs the Python packages that tests compare with, and prints the Python that has them.
+    Python(python::Options),
     /// Fetches the real model that the end-to-end test seals.
     Model(model::Options),
+    /// Lets a fuzzer look for bytes that break a parser.
+    Fuzz(fuzz::Options),
     /// Measures whether comparing tags and digests takes a time that says where they differ.
     Timing(timing::Options),
 }
@@ -46,7 +52,9 @@ fn main() -> ExitCode {
         Task::Kernels(options) => kernels::run(&options),
         Task::LinkStub(options) => link_stub::run(&options),
         Task::Gpu(options) => gpu::run(&options),
+        Task::Python(options) => python::run(&options),
         Task::Model(options) => model::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Timing(options) => timing::run(&options),
     };
     match outcome {

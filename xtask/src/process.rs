@@ -26,11 +26,17 @@ pub(crate) fn scratch() -> PathBuf {
 }
 
 /// The cargo that runs this task, to run again.
-///
-/// What it set for this package is taken away. Build scripts ask to be run again when such a variable
-/// changes, so a build from in here and one from the shell would each undo the other.
 pub(crate) fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    without_package(Command::new(
+        std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),
+    ))
+}
+
+/// A command that cargo is run by, as it would be from the shell.
+///
+/// What cargo set for this package is taken away. Build scripts ask to be run again when such a variable
+/// changes, so a build from in here and one from the shell would each undo the other.
+pub(crate) fn without_package(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         let shown = name.to_string_lossy();
         if shown.starts_with("CARGO_PKG_") || shown.starts_with("CARGO_MANIFEST_") {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::{link_stub, model, process};
+use crate::{link_stub, model, process, python};
 
 /// Tells the tests where the real model is. Where it is not set, the test that needs it skips itself.
 const MODEL: &str = "VRAM_TEST_MODEL";
@@ -17,6 +17,9 @@ pub(crate) struct Options {
     /// Fail if the model of the end-to-end test can't be fetched, instead of testing without it.
     #[arg(long)]
     require_model: bool,
+    /// Fail if the Python packages that tests compare with can't be installed, instead of testing without them.
+    #[arg(long)]
+    require_python: bool,
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
@@ -27,8 +30,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let stub = stages.run("link stub", link_stub::generate)?;
     stages.run("clippy", || process::run(with_stub(&mut clippy(), &stub)))?;
     let model = stages.run("model", || model_or_reason(options))?;
+    let python = stages.run("Python packages", || python_or_reason(options))?;
     stages.run("tests", || {
-        process::run(with_model(with_stub(&mut tests(), &stub), &model))
+        let mut tests = tests();
+        let tests = with_python(with_stub(&mut tests, &stub), &python);
+        process::run(with_model(tests, &model))
     })?;
     stages.run("doc tests", || {
         process::run(with_model(with_stub(&mut doc_tests(), &stub), &model))
@@ -37,6 +43,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     process::report(&format!("\nall stages passed: {}", stages.summary()));
     if let Err(reason) = model {
         process::report(&skipped(&reason));
+    }
+    if let Err(reason) = python {
+        process::report(&without_python(&reason));
     }
     Ok(())
 }
@@ -82,6 +91,33 @@ fn model_or_reason(options: &Options) -> anyhow::Result<Result<PathBuf, String>>
             process::report(&skipped(&reason));
             Ok(Err(reason))
         }
+    }
+}
+
+/// The Python that has the packages, or why there is none. Where it is required, having none is a failure.
+fn python_or_reason(options: &Options) -> anyhow::Result<Result<PathBuf, String>> {
+    match python::install() {
+        Ok(path) => Ok(Ok(path)),
+        Err(error) if options.require_python => Err(error),
+        Err(error) => {
+            let reason = format!("{error:#}");
+            process::report(&without_python(&reason));
+            Ok(Err(reason))
+        }
+    }
+}
+
+fn without_python(reason: &str) -> String {
+    format!(
+        "the tests that compare with Python packages are skipped, they can't be installed: {reason}"
+    )
+}
+
+/// Where there are none, a Python that the caller named stays.
+fn with_python<'c>(command: &'c mut Command, python: &Result<PathBuf, String>) -> &'c mut Command {
+    match python {
+        Ok(path) => command.env(python::VARIABLE, path),
+        Err(_) => command,
     }
 }
 

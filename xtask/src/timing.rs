@@ -38,31 +38,19 @@ pub(crate) struct Options {
     /// How many measurements of each subject the first round takes.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(i64::from(FEWEST)..=50_000_000))]
     measurements: u32,
+    /// Measure nothing, and judge what the benchmark `comparison` measured into this folder, on another machine for one.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "measurements")]
+    measured: Option<PathBuf>,
     /// Where the verdict goes, as JSON. By default into the folder for what tasks build.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    let folder = process::scratch().join("timing");
-    std::fs::create_dir_all(&folder)?;
-    let mut subjects = judge_all(&folder, options.measurements)?;
-    for subject in &mut subjects {
-        let mut measurements = options.measurements;
-        for _ in 1..ROUNDS {
-            if subject.verdict != Verdict::Unclear {
-                break;
-            }
-            measurements = measurements.saturating_mul(MORE);
-            process::report(&format!(
-                "{} is unclear (t = {:.2}): measuring it {measurements} times",
-                subject.name, subject.greatest.t
-            ));
-            let rounds = subject.rounds.saturating_add(1);
-            *subject = judge_one(&folder, &subject.name, measurements)?;
-            subject.rounds = rounds;
-        }
-    }
+    let subjects = match &options.measured {
+        Some(folder) => judge_all(folder, &samples::subjects(folder)?)?,
+        None => measure(options.measurements)?,
+    };
     let report = Report::new(subjects);
     let json = options
         .json
@@ -79,9 +67,32 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn judge_all(folder: &Path, measurements: u32) -> anyhow::Result<Vec<Subject>> {
-    let subjects = samples::measure(folder, measurements, None)?;
-    subjects.iter().map(|timed| judge(folder, timed)).collect()
+/// Measures every subject, and those that are unclear again.
+fn measure(first: u32) -> anyhow::Result<Vec<Subject>> {
+    let folder = process::scratch().join("timing");
+    std::fs::create_dir_all(&folder)?;
+    let mut subjects = judge_all(&folder, &samples::measure(&folder, first, None)?)?;
+    for subject in &mut subjects {
+        let mut measurements = first;
+        for _ in 1..ROUNDS {
+            if subject.verdict != Verdict::Unclear {
+                break;
+            }
+            measurements = measurements.saturating_mul(MORE);
+            process::report(&format!(
+                "{} is unclear (t = {:.2}): measuring it {measurements} times",
+                subject.name, subject.greatest.t
+            ));
+            let rounds = subject.rounds.saturating_add(1);
+            *subject = judge_one(&folder, &subject.name, measurements)?;
+            subject.rounds = rounds;
+        }
+    }
+    Ok(subjects)
+}
+
+fn judge_all(folder: &Path, timed: &[samples::Timed]) -> anyhow::Result<Vec<Subject>> {
+    timed.iter().map(|timed| judge(folder, timed)).collect()
 }
 
 fn judge_one(folder: &Path, name: &str, measurements: u32) -> anyhow::Result<Subject> {

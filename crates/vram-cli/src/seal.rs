@@ -56,6 +56,8 @@ pub(crate) struct Command {
 
 /// What is sealed, and where.
 #[derive(Debug, Args)]
+// Within the options of another command, which are a group of the same name.
+#[group(skip)]
 pub(crate) struct Options {
     /// Files to seal, or folders: each *.safetensors and *.gguf in a folder becomes a shard of one
     /// set. Without any, a sample of 16 MiB is made and sealed.

@@ -10,16 +10,13 @@
 //! look at the value at all: who judges must find nothing.
 //!
 //! Written for each subject: eight bytes a measurement in little-endian order, twice the nanoseconds, plus one for
-//! the random class.
-#![expect(
-    clippy::print_stdout,
-    reason = "which subjects there are is what it tells its caller"
-)]
+//! the random class. `subjects` lists the files, with how many calls one measurement times.
+#![expect(clippy::print_stdout, reason = "it says who judges")]
 
 use std::{
     env,
     error::Error,
-    fs::File,
+    fs::{self, File},
     hint::black_box,
     io::{BufWriter, Write},
     path::{Path, PathBuf},
@@ -63,9 +60,11 @@ fn main() -> Outcome {
         rest.nth(1)
     };
     let Some(folder) = after("--folder").map(PathBuf::from) else {
-        println!("this measures for `cargo xtask timing`, which says what it means");
+        println!("this measures for `cargo xtask timing`; `--folder FOLDER` says where to");
         return Ok(());
     };
+    fs::create_dir_all(&folder)?;
+    File::create(folder.join("subjects"))?;
     let count: usize = after("--measurements").map_or(Ok(100_000), |count| count.parse())?;
     let only = after("--subject");
     let session = Session {
@@ -181,8 +180,9 @@ impl Session {
             left = left.saturating_sub(DRAWN);
         }
         samples.finish()?;
-        println!("{name} {calls}");
-        Ok(())
+        let list = self.folder.join("subjects");
+        let mut list = File::options().create(true).append(true).open(list)?;
+        Ok(writeln!(list, "{name} {calls}")?)
     }
 
     /// Draws the classes, and the values of the random one.

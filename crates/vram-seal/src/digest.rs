@@ -253,7 +253,7 @@ mod tests {
     }
 
     /// Every byte counts in a comparison, so none ends early or looks at a part only. How long one
-    /// takes is measured by the benchmark `comparison`.
+    /// takes is measured by `cargo xtask timing`.
     #[test]
     fn test_timing_safe_comparison() {
         let base = [0x5a; 32];

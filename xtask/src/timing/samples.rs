@@ -1,7 +1,6 @@
 //! Having the benchmark measure, and reading what it measured.
 
 use std::path::Path;
-use std::process::Stdio;
 
 use anyhow::{Context as _, bail};
 
@@ -42,12 +41,14 @@ pub(super) fn measure(
     if let Some(only) = only {
         command.args(["--subject", only]);
     }
-    let output = command.stderr(Stdio::inherit()).output();
-    let output = output.context("could not start the benchmark")?;
-    if !output.status.success() {
-        bail!("the benchmark ended with {}", output.status);
-    }
-    let timed = String::from_utf8(output.stdout)?;
+    process::run(&mut command)?;
+    subjects(folder)
+}
+
+/// What was measured into this folder.
+pub(super) fn subjects(folder: &Path) -> anyhow::Result<Vec<Timed>> {
+    let path = folder.join("subjects");
+    let timed = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     timed.lines().map(subject).collect()
 }
 
@@ -55,7 +56,9 @@ pub(super) fn measure(
 fn subject(line: &str) -> anyhow::Result<Timed> {
     let told = line.split_once(' ').and_then(|(name, calls)| {
         let calls = calls.parse().ok().filter(|calls| *calls > 0)?;
-        let name = name.to_owned();
+        // It is a file's name too, and may come from another machine.
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+        let name = Some(name.to_owned()).filter(|name| name.bytes().all(plain))?;
         Some(Timed { name, calls })
     });
     told.with_context(|| format!("the benchmark said {line:?}"))
@@ -104,7 +107,7 @@ mod tests {
         let timed = subject("digest-equal 16").unwrap();
 
         assert_eq!((timed.name.as_str(), timed.calls), ("digest-equal", 16));
-        for wrong in ["digest", "digest none", "digest 0", ""] {
+        for wrong in ["digest", "digest none", "digest 0", "../digest 1", ""] {
             let error = subject(wrong).unwrap_err().to_string();
             assert!(error.contains(&format!("{wrong:?}")), "{error}");
         }

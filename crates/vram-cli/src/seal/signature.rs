@@ -34,11 +34,17 @@ pub(super) struct SignatureOptions {
     )]
     root: Vec<PathBuf>,
     /// Certificates between the signer's and the root, beside those that the signature brings: PEM.
-    #[arg(long, value_name = "FILE", requires = "root")]
+    // A conflict with --public-key waives `requires`, so it is said here too.
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "root",
+        conflicts_with = "public_key"
+    )]
     certificate_chain: Vec<PathBuf>,
     /// Look at the certificates as of the day on which the signer's began to be valid, and not as of today: one that has
     /// expired since passes. Nothing proves that the signature is as old.
-    #[arg(long, requires = "root")]
+    #[arg(long, requires = "root", conflicts_with = "public_key")]
     allow_expired_certificate: bool,
     /// Follow symbolic links to files, as a download cache has them, though the signer followed none. The bytes behind them
     /// have to be those that were signed.

@@ -15,6 +15,9 @@ fn help_lists_commands_examples_and_exit_codes() {
         "doctor ",
         "bench ",
         "audit ",
+        "challenge ",
+        "attest ",
+        "verify-evidence ",
         "Examples:",
         "Exit codes:",
         "0  good",
@@ -42,6 +45,9 @@ fn every_command_has_help_of_its_own() {
         "bench",
         "audit verify",
         "audit show",
+        "challenge",
+        "attest",
+        "verify-evidence",
     ] {
         let words = command.split(' ').chain(["--help"]);
         let ran = run(words);

@@ -20,6 +20,7 @@ mod devices;
 mod digest;
 mod doctor;
 mod drill;
+mod evidence;
 mod fleet;
 mod help;
 #[cfg(unix)]
@@ -33,4 +34,8 @@ mod run;
 mod seal;
 mod secrets;
 mod sets;
+#[cfg(unix)]
+mod signed;
+#[cfg(unix)]
+mod sources;
 mod streams;

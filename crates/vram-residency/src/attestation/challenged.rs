@@ -94,10 +94,15 @@ impl Manager {
                 | ResidencyReason::NoControl
                 | ResidencyReason::LinkNotMeasured
         );
-        let verdict = if is_open {
-            self.residency_proof(shard)?
-        } else {
-            verdict
+        let verdict = match is_open.then(|| self.residency_proof(shard)) {
+            None => verdict,
+            Some(Ok(settled)) => settled,
+            // Where there is no room to settle it, it stays open, and the evidence says so.
+            Some(Err(error)) if error.is_retriable() => {
+                tracing::debug!(%error, "where the shard lies could not be settled");
+                verdict
+            }
+            Some(Err(error)) => return Err(error),
         };
         Ok(evidence::Residency {
             verdict: stated(&verdict),
@@ -114,5 +119,54 @@ fn stated(verdict: &ResidencyVerdict) -> evidence::ResidencyVerdict {
             evidence::ResidencyVerdict::Contradicted
         }
         _ => evidence::ResidencyVerdict::Unproven,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vram_policy::residency::{LinkEvidence, RateSource, ResidencyEvidence, Streamed};
+
+    use super::*;
+
+    /// A region of 8 GiB, read in so many passes of so many milliseconds, beside own memory that takes 4.
+    fn verdict(simulated: bool, millis: u64) -> ResidencyVerdict {
+        const BYTES: u64 = 8 << 30;
+        let passes = |millis: u64| [nanos(std::time::Duration::from_millis(millis)); 5];
+        let streamed = |millis| Streamed::new(BYTES, [(BYTES, passes(millis).as_slice())]);
+        ResidencyEvidence {
+            simulated,
+            source: RateSource::Read,
+            region: streamed(millis),
+            control: streamed(4),
+            cache_bytes: Some(50 << 20),
+            link: LinkEvidence {
+                generation: Some(5),
+                width: Some(16),
+                chip_to_chip: Some(false),
+                integrated: Some(false),
+                host_page_tables: Some(false),
+                measured_copy: Some(Rate::per_second(54_000_000_000)),
+            },
+        }
+        .judge()
+    }
+
+    #[test]
+    fn evidence_says_what_the_verdict_does_and_of_a_simulation_nothing() {
+        use evidence::ResidencyVerdict::{Contradicted, Proven, Unproven};
+        let fast = verdict(false, 4);
+        let slow = verdict(false, 170);
+        let between = verdict(false, 120);
+        assert_eq!(fast.status, ResidencyStatus::Proven, "{fast}");
+        assert_eq!(slow.status, ResidencyStatus::Contradicted, "{slow}");
+        assert_eq!(between.status, ResidencyStatus::Unproven, "{between}");
+
+        assert_eq!(stated(&fast), Proven);
+        assert_eq!(stated(&slow), Contradicted);
+        assert_eq!(stated(&between), Unproven);
+        for millis in [4, 170] {
+            let simulated = verdict(true, millis);
+            assert_eq!(stated(&simulated), Unproven, "{simulated}");
+        }
     }
 }

@@ -9,10 +9,6 @@ pub(super) const GROUPS: u64 = 512;
 /// Regions of fewer groups share windows with others.
 const SHARING: u64 = 128;
 
-/// Groups in the first window that regions share. Its rows are written down before the device has anything to
-/// do, and the next window's while it has.
-const FIRST_SHARED: u64 = 64;
-
 /// Up to how many groups of one region are combined on the host: that takes it 4 µs a group, and the
 /// device some 80 µs for any number of them.
 const ON_HOST: u64 = 16;
@@ -129,7 +125,7 @@ pub(super) fn plan<'r>(regions: &[&'r dyn Readable]) -> Vec<Window<'r>> {
     let alone = regions.len() == 1;
     let mut windows = Vec::new();
     let mut shared: Vec<Run<'r>> = Vec::new();
-    let mut room = FIRST_SHARED;
+    let mut room = GROUPS;
     for (item, region) in regions.iter().copied().enumerate() {
         let total = Shape::new(region.len()).groups();
         let sharing = !alone && total < SHARING;

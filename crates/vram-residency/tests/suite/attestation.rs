@@ -46,7 +46,9 @@ fn strict(witness: impl Witness + 'static) -> ManagerBuilder {
 
 /// The least that has to be relaxed for small shards on a simulated device.
 fn expectations() -> Expectations {
-    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW);
+    let now = SystemTime::UNIX_EPOCH
+        .checked_add(Duration::from_secs(NOW))
+        .unwrap();
     let mut expected = Expectations::new(now, Some(challenge()));
     expected.accept_simulated = true;
     expected.accept_unproven_residency = true;

@@ -16,6 +16,8 @@ mod cust;
 #[cfg(feature = "drill")]
 mod drill;
 mod enforcement;
+#[cfg(unix)]
+mod expectations;
 mod external;
 mod failures;
 mod files;
