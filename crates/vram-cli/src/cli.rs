@@ -66,7 +66,7 @@ enum Command {
     Doctor(doctor::Options),
     Bench(bench::Options),
     Audit(audit::Options),
-    Attest(attest::Options),
+    Attest(Box<attest::Options>),
     Challenge(challenge::Options),
     VerifyEvidence(verify_evidence::Options),
 }

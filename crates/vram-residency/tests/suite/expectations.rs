@@ -77,7 +77,7 @@ fn whole(files: &BTreeMap<&str, Vec<u8>>) -> SignedManifest {
 fn in_pieces(files: &BTreeMap<&str, Vec<u8>>, size: usize) -> SignedManifest {
     let mut entries = Vec::new();
     for (name, bytes) in files {
-        for (at, piece) in (0..).step_by(size).zip(bytes.chunks(size)) {
+        for (at, piece) in (0_usize..).step_by(size).zip(bytes.chunks(size)) {
             let name = format!("{name}:{at}:{}", at.saturating_add(piece.len()));
             entries.push((name, format!("sha256-sharded-{size}"), Digest::of(piece)));
         }
