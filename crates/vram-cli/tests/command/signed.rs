@@ -261,7 +261,7 @@ fn a_folder_that_is_not_as_signed_is_refused_here_and_there() {
         (
             "a renamed file",
             |model| {
-                std::fs::rename(model.join("a.safetensors"), model.join("z.safetensors")).unwrap()
+                std::fs::rename(model.join("a.safetensors"), model.join("z.safetensors")).unwrap();
             },
             "\"z.safetensors\" was not signed",
         ),
@@ -278,7 +278,7 @@ fn a_folder_that_is_not_as_signed_is_refused_here_and_there() {
             "two files that changed places",
             |model| {
                 let swap = |from: &str, to: &str| {
-                    std::fs::rename(model.join(from), model.join(to)).unwrap()
+                    std::fs::rename(model.join(from), model.join(to)).unwrap();
                 };
                 swap("config.json", "aside");
                 swap("tokenizer/vocab.txt", "config.json");

@@ -5,12 +5,14 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use vram_audit::{Ending, Options, Record, Records, Source, Store, Trail, Verifier, files_of};
 use vram_residency::{
     EVENT_SCHEMA, Error, Event, Manager, Observer, ObserverError, SealRequest, TrailObserver,
 };
-use vram_seal::SigningKey;
+use vram_seal::evidence::Challenge;
+use vram_seal::{Digest, SealKey, SigningKey};
 
 use crate::support::*;
 
@@ -127,6 +129,55 @@ fn a_refused_device_is_recorded_with_what_the_policy_said() {
         names(&records),
         ["manager_started", "policy_violation", "manager_refused"]
     );
+}
+
+#[test]
+fn a_new_key_and_evidence_are_on_record_before_they_are_given_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let audit = trail_at(&path);
+    let machine = machine();
+    let manager = builder().observer(audit.clone()).build(&platform(&machine));
+    let manager = manager.unwrap();
+    let shard = seal(&manager, "one", &weights(5000));
+    let before = manager.key_id().to_string();
+
+    let secret = SealKey::from_bytes(&[9; 32]).unwrap();
+    let now = manager
+        .rotate(secret.into(), Duration::from_secs(60))
+        .unwrap();
+    let challenge = Challenge::from_bytes(&[3; 32]).unwrap();
+    let attestation = manager.attest([&shard], challenge, &key()).unwrap();
+
+    // Nothing was closed: they are on disk because they are critical.
+    let (records, ending) = records(&path);
+    assert_eq!(ending, Ending::Open);
+    let told = |name: &str| {
+        let mut found = records.iter().filter(|record| record.name() == name);
+        found.next().unwrap().event.clone()
+    };
+    let rotated = told("key_rotated");
+    assert_eq!(rotated["key_id"], now.to_string());
+    assert_eq!(rotated["previous_key_id"], before);
+    let made = told("evidence_made");
+    assert_eq!(made["shards"], 1);
+    assert_eq!(made["challenge"], challenge.to_string());
+    assert_eq!(made["key_id"], key().verifying_key().id().to_string());
+    let statement = attestation.statement().to_json().unwrap();
+    assert_eq!(made["statement"], Digest::of(&statement).to_string());
+}
+
+#[test]
+fn evidence_that_is_not_recorded_is_not_given_out() {
+    let (_machine, manager, _) = failing_at("evidence_made");
+    let shard = seal(&manager, "one", &weights(5000));
+    let challenge = Challenge::from_bytes(&[3; 32]).unwrap();
+
+    let refused = manager.attest([&shard], challenge, &key());
+
+    let error = refused.map(drop).unwrap_err();
+    assert!(matches!(error, Error::Unrecorded { .. }), "{error:?}");
+    assert!(manager.stop_reason().is_some());
 }
 
 #[test]

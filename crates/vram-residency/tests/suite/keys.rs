@@ -19,7 +19,7 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 fn at(second: u64) -> SystemTime {
-    SystemTime::UNIX_EPOCH + seconds(second)
+    SystemTime::UNIX_EPOCH.checked_add(seconds(second)).unwrap()
 }
 
 /// A builder with key 1 and a clock that stands.
@@ -192,7 +192,7 @@ fn a_previous_key_is_refused_when_it_is_the_present_one_or_its_time_is_over() {
     assert!(matches!(same, vram_seal::Error::KeyRepeated { .. }));
     let late = refused(builder_at(&clock).previous_key(key(2), at(NOW - 1)));
     assert!(matches!(late, vram_seal::Error::KeyExpired { .. }));
-    let before_1970 = SystemTime::UNIX_EPOCH - seconds(1);
+    let before_1970 = SystemTime::UNIX_EPOCH.checked_sub(seconds(1)).unwrap();
     let never = refused(builder_at(&clock).previous_key(key(2), before_1970));
     assert!(matches!(never, vram_seal::Error::KeyExpired { .. }));
 }
