@@ -12,9 +12,9 @@ set -u
 
 # What all stages together may take, in seconds. A stage gets its own limit or what is left of this.
 readonly BUDGET=${VRAM_RUN_SECONDS:-530}
-readonly STAGES=(environment doctor conformance cust bench sanitizer ncu host-hashing simulated)
+readonly STAGES=(environment doctor conformance cust evidence bench sanitizer ncu host-hashing simulated)
 declare -rA LIMITS=(
-    [environment]=20 [doctor]=30 [conformance]=90 [cust]=20 [bench]=240 [sanitizer]=130 [ncu]=90 [host-hashing]=60
+    [environment]=20 [doctor]=30 [conformance]=90 [cust]=20 [evidence]=60 [bench]=240 [sanitizer]=130 [ncu]=90 [host-hashing]=60
     [simulated]=200
 )
 readonly SANITIZERS=(memcheck racecheck initcheck synccheck)
@@ -251,6 +251,45 @@ stage_cust() {
     return "$worst"
 }
 
+# A program that is to end with this status, into the stage's file.
+expecting() {
+    local wanted=$1 title=$2
+    shift 2
+    sectioned "$out/evidence.txt" "$title, which is to end with $wanted" "$limit" "$@"
+    [[ $? == "$wanted" ]] || why="${why:+$why, }$title did not end with $wanted"
+}
+
+# Evidence of noise in the GPU, made for a challenge and put on an audit trail, and what it is worth: believed with
+# the file that it is of, and not with another challenge, another file, or a byte changed. The envelope itself names the
+# card, and is not kept.
+stage_evidence() {
+    local vram=$here/vram at=$scratch/evidence challenge other
+    : >"$out/evidence.txt"
+    gpu_present || skip 'no GPU' || return
+    "$vram" attest --help >/dev/null 2>&1 || skip 'this vram has no attest command' || return
+    mkdir -m 700 "$at" || return
+    # Large beside the device's cache, or its rate would prove nothing.
+    head -c $((1 << 30)) /dev/urandom >"$at/noise.bin"
+    head -c $((1 << 30)) /dev/urandom >"$at/other.bin"
+    challenge=$("$vram" challenge) && other=$("$vram" challenge) || return
+    expecting 0 'vram keygen' "$vram" keygen "$at/key" --public "$at/key.pub"
+    expecting 0 'vram attest' "$vram" attest --gpu --id noise "$at/noise.bin" --challenge "$challenge" \
+        --signing-key "$at/key" --audit "$at/trail" -o "$at/evidence"
+    expecting 0 'vram verify-evidence' "$vram" verify-evidence "$at/evidence" --key "$at/key.pub" \
+        --challenge "$challenge" --shard "noise=$at/noise.bin" --accept-warnings
+    expecting 3 'vram verify-evidence with another challenge' "$vram" verify-evidence "$at/evidence" \
+        --key "$at/key.pub" --challenge "$other" --shard "noise=$at/noise.bin" --accept-warnings
+    expecting 3 'vram verify-evidence with another file' "$vram" verify-evidence "$at/evidence" \
+        --key "$at/key.pub" --challenge "$challenge" --shard "noise=$at/other.bin" --accept-warnings
+    # The first letter of the payload is not where the padding of base64 could hide a change.
+    sed 's/"payload":"e/"payload":"f/' "$at/evidence" >"$at/changed"
+    expecting 3 'vram verify-evidence of changed evidence' "$vram" verify-evidence "$at/changed" --key "$at/key.pub" \
+        --challenge "$challenge" --shard "noise=$at/noise.bin" --accept-warnings
+    expecting 0 'vram audit verify' "$vram" audit verify "$at/trail" --key "$at/key.pub"
+    expecting 0 'vram audit show' "$vram" audit show "$at/trail" --key "$at/key.pub" --all
+    [[ -z $why ]]
+}
+
 # Every figure beside its ceiling: of noise, so what the policy finds of the host is for the doctor's stage to
 # say, and stops nothing here. The document goes to bench.json, what is said meanwhile to bench.txt.
 stage_bench() {
@@ -357,6 +396,7 @@ run_stage() {
         conformance) stage_conformance ;;
         sanitizer) stage_sanitizer ;;
         cust) stage_cust ;;
+        evidence) stage_evidence ;;
         bench) stage_bench ;;
         host-hashing) stage_host_hashing ;;
         ncu) stage_ncu ;;

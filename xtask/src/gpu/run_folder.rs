@@ -23,6 +23,7 @@ pub(crate) const RAW: &[&str] = &[
     "bench.txt",
     "doctor.json",
     "doctor.txt",
+    "evidence.txt",
     "host-hashing.txt",
     "sanitizer.txt",
     "stages.json",

@@ -1,11 +1,12 @@
 //! `vram audit show`: what a trail holds.
 
 use std::collections::VecDeque;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use comfy_table::{LineStyle, Table, presets};
+use comfy_table::{ContentArrangement, LineStyle, Table, presets};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -151,11 +152,16 @@ fn table(records: &VecDeque<Record>) -> String {
     if records.is_empty() {
         return "no such record\n".to_owned();
     }
-    let line = LineStyle::none().fill('─').junction('─');
     let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING.header_separator(line))
-        .set_header(["#", "Time (UTC)", "Event", "What"]);
+    table.load_style(presets::NOTHING);
+    if std::io::stdout().is_terminal() {
+        let line = LineStyle::none().fill('─').junction('─');
+        table
+            .load_style(presets::NOTHING.header_separator(line))
+            .set_content_arrangement(ContentArrangement::Dynamic);
+    }
+    // Elsewhere each record is one line, however long: for grep, and for pagers.
+    table.set_header(["#", "Time (UTC)", "Event", "What"]);
     for record in records {
         let mark = if record.critical { " !" } else { "" };
         table.add_row([
@@ -168,7 +174,7 @@ fn table(records: &VecDeque<Record>) -> String {
     for column in table.column_iter_mut() {
         column.set_padding((0, 1));
     }
-    format!("{table}\n")
+    format!("{}\n", table.trim_fmt())
 }
 
 /// The event's members in a line, but for its name and version.
