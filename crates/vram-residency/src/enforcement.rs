@@ -162,7 +162,7 @@ impl Manager {
     ///
     /// # Errors
     ///
-    /// [`Error::Policy`] for a finding that the policy refuses, and [`Error::Memory`] for a lost device:
+    /// [`Error::Policy`](crate::Error::Policy) for a finding that the policy refuses, and [`Error::Memory`](crate::Error::Memory) for a lost device:
     /// both stop the manager. What can't be observed is unknown, and refused where the policy asks for it.
     pub fn recheck(&self) -> Result<Report> {
         self.retire_keys();
