@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use vram_policy::{CheckId, Profile};
+use vram_seal::ExpectedFrom;
 use vram_seal::evidence::{
     Challenge, EnvelopeForm, Expectations, FailureKind, RefusedEvidence, VerifiedEvidence,
     verify_evidence,
@@ -73,6 +74,10 @@ struct Accepted {
     /// times; `vram doctor` lists them.
     #[arg(long, value_name = "ID")]
     require_check: Vec<CheckId>,
+    /// Refuse evidence of shards that were sealed against a digest from elsewhere, or from nowhere. May be given several
+    /// times: model-signature, checksum-file, content-addressed-cache, kernel, caller.
+    #[arg(long, value_name = "SOURCE", value_parser = parse_source)]
+    require_expected_from: Vec<ExpectedFrom>,
     /// Accept a simulated device. No GPU has anything to do with such evidence.
     #[arg(long)]
     accept_simulated: bool,
@@ -92,15 +97,25 @@ struct Accepted {
     accept_any_form: bool,
 }
 
+fn parse_source(text: &str) -> Result<ExpectedFrom, String> {
+    let source = ExpectedFrom::ALL
+        .into_iter()
+        .find(|source| source.as_str() == text);
+    source.ok_or_else(|| {
+        let all = ExpectedFrom::ALL.map(ExpectedFrom::as_str).join(", ");
+        format!("it is one of {all}")
+    })
+}
+
 /// What came of the checks.
 type Outcome = Result<VerifiedEvidence, RefusedEvidence>;
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
-    // The evidence's age is its age now, however long files take to hash.
-    let now = SystemTime::now();
     let key = key::public(&options.key)?;
     let shards = Shards::find(&options.model, &options.shard)?;
     let evidence = files::evidence(&options.evidence)?;
+    // The evidence's age is its age when it is here, however long it took to arrive and files take to hash.
+    let now = SystemTime::now();
 
     let mut expected = options.expectations(now);
     let mut outcome = verify_evidence(&evidence, &key, &expected);
@@ -129,6 +144,9 @@ impl Options {
         expected.least_profile = of_evidence(accepted.profile);
         let required = accepted.require_check.iter();
         expected.required_findings = required.map(|id| id.as_str().to_owned()).collect();
+        if !accepted.require_expected_from.is_empty() {
+            expected.expected_from = Some(accepted.require_expected_from.iter().copied().collect());
+        }
         expected.accept_simulated = accepted.accept_simulated;
         expected.accept_warnings = accepted.accept_warnings;
         expected.accept_lowered_checks = accepted.accept_lowered_checks;

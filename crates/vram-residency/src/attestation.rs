@@ -59,10 +59,10 @@ impl Manager {
     /// [`verify_evidence`](vram_seal::evidence::verify_evidence) checks, on a machine with no GPU.
     ///
     /// Nothing of it is remembered. The device and the machine are looked at again, as in
-    /// [`recheck`](Self::recheck). Every shard is verified, as in [`verify_all`](Self::verify_all): its bytes are
-    /// measured, and are those of the record. Then the device reads every byte once more, with the challenge as the
-    /// tree's salt, which gives a digest that nobody could know before the challenge was; the driver is asked about
-    /// each region meanwhile. The rate and the duration in the evidence are this measurement's.
+    /// [`recheck`](Self::recheck). The device reads every byte with the challenge as the tree's salt, which gives a
+    /// digest that nobody could know before the challenge was; the driver is asked about each region meanwhile. The
+    /// rate and the duration in the evidence are this measurement's. Then every shard is verified, as in
+    /// [`verify_all`](Self::verify_all): its bytes are measured once more, and are those of the record.
     ///
     /// Where the management library says that confidential computing is on, the card's own report over the statement's
     /// hash is asked for and carried along; without it there is no evidence. Elsewhere the evidence says that there is
@@ -89,10 +89,6 @@ impl Manager {
         require_subjects(&shards)?;
 
         let surroundings = self.recheck()?;
-        let verified = self.verify_all(shards.iter().copied())?;
-        // Nothing is signed of a set in which one shard failed. The permits are not what is wanted.
-        drop(verified.into_permits()?);
-
         let started = Instant::now();
         let challenged = shards
             .iter()
@@ -105,6 +101,11 @@ impl Manager {
             ended: self.now()?,
             management: self.settings().watch.management(self.device()),
         };
+        // Last, so that bytes that were others when they answered are found to be: nobody here can tell by the answer.
+        let verified = self.verify_all(shards.iter().copied())?;
+        // Nothing is signed of a set in which one shard failed. The permits are not what is wanted.
+        drop(verified.into_permits()?);
+
         let statement = self.statement(&shards, challenge, seen)?;
         // Another thread's failure may have stopped the manager meanwhile.
         self.require_running()?;

@@ -24,7 +24,7 @@
 //!     challenged_verity: digest(challenge.salt()),
 //!     duration_microseconds: 5,
 //!     bytes_per_second: 209_715_200_000,
-//!     residency: Residency { verdict: ResidencyVerdict::Proven, reason: "faster than the link".into() },
+//!     residency: Residency { verdict: ResidencyVerdict::Unproven, reason: "simulated".into() },
 //!     expected_from: ExpectedFrom::None,
 //! };
 //! let subject = Subject::shard(&measured.name, None, VerityDigest::of(&weights));
@@ -41,7 +41,7 @@
 //!     },
 //!     shards: vec![measured],
 //! #   policy: PolicyFindings::new(Profile::Strict, vec![EvidenceFinding {
-//! #       id: "region.device-memory".into(), shard: None, status: FindingStatus::Pass,
+//! #       id: "region.device-memory".into(), shard: Some("llama-8b:0".parse()?), status: FindingStatus::Pass,
 //! #       severity: FindingSeverity::Critical, enforcement: FindingEnforcement::Refuse,
 //! #       raised_or_lowered_from: None, observed: "a".into(), expected: "a".into(),
 //! #   }]),
@@ -60,7 +60,8 @@
 //!
 //! // The verifier recomputes the answer from the model file, and checks the rest.
 //! let mut expected = Expectations::new(now, Some(challenge));
-//! expected.accept_simulated = true; // for this example alone
+//! expected.accept_simulated = true; // for this example alone, as what follows from it
+//! expected.accept_unproven_residency = true;
 //! expected.shards = Some([("llama-8b:0".parse()?, ExpectedShard::of_bytes(&weights, Some(&challenge)))].into());
 //! let verified = verify_evidence(&envelope, key.verifying_key(), &expected)?;
 //! assert!(verified.answer_was_recomputed());

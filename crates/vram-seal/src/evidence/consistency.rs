@@ -1,6 +1,6 @@
 //! What evidence has to be, whoever wrote it: the rules that types alone can't express.
 
-use super::{ConfidentialCompute, Evidence, EvidenceStatement, PolicyVerdict};
+use super::{ConfidentialCompute, Evidence, EvidenceStatement, PolicyVerdict, ResidencyVerdict};
 use crate::{StatementRefusal, model_ref::misleads};
 
 /// The greatest number of findings.
@@ -56,6 +56,12 @@ fn check_shards(statement: &EvidenceStatement) -> Checked {
         if verity == shard.challenged_verity {
             return refuse(format!(
                 "shard {name} was not measured with the challenge: its digest is the one without salt"
+            ));
+        }
+        let is_simulated = statement.predicate().device.simulated;
+        if is_simulated && shard.residency.verdict != ResidencyVerdict::Unproven {
+            return refuse(format!(
+                "shard {name} is on a simulated device, of which no rate shows anything"
             ));
         }
         number("size", shard.size_bytes)?;

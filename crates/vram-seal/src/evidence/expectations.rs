@@ -6,7 +6,9 @@ use std::{
 };
 
 use super::{Challenge, Profile};
-use crate::{Digest, HashPlan, Salt, ShardDigests, ShardId, VerityDigest, hash_bytes};
+use crate::{
+    Digest, ExpectedFrom, HashPlan, Salt, ShardDigests, ShardId, VerityDigest, hash_bytes,
+};
 
 /// What evidence is checked against. [`new`](Self::new) expects the most that can be expected without a model; what is
 /// relaxed is named.
@@ -26,6 +28,9 @@ pub struct Expectations {
     pub least_profile: Profile,
     /// Checks whose findings must be there. One that looks at shards must be there for every shard.
     pub required_findings: BTreeSet<String>,
+    /// Where the digest may have come from that a shard was expected to have when it was sealed. `None`: from
+    /// wherever, or nowhere.
+    pub expected_from: Option<BTreeSet<ExpectedFrom>>,
     /// Whether findings may be such that the policy tolerates them with a warning.
     pub accept_warnings: bool,
     /// Whether configuration may have lowered a check below what its profile asks for.
@@ -55,6 +60,7 @@ impl Expectations {
             shards: None,
             least_profile: Profile::Strict,
             required_findings: BTreeSet::new(),
+            expected_from: None,
             accept_warnings: false,
             accept_lowered_checks: false,
             accept_unproven_residency: false,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use thiserror::Error as ThisError;
 
 use super::{Challenge, FindingEnforcement, PolicyVerdict, Profile, ResidencyVerdict, Timestamp};
-use crate::{Error, ShardId};
+use crate::{Error, ExpectedFrom, ShardId};
 
 /// One reason why evidence is refused.
 #[derive(Debug, ThisError)]
@@ -93,6 +93,20 @@ pub enum EvidenceFailure {
         /// The shard, where others have it.
         shard: Option<ShardId>,
     },
+    /// No check looked at a shard.
+    #[error("policy: no finding is about shard {shard}")]
+    NotLookedAt {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// What was expected of a shard when it was sealed came from a source that is not accepted.
+    #[error("expectation: the digest that shard {shard} was sealed against came from: {found}")]
+    ExpectedFrom {
+        /// The shard.
+        shard: ShardId,
+        /// The source.
+        found: ExpectedFrom,
+    },
     /// A shard's rate does not show that it lies in the device's memory.
     #[error("residency: of shard {shard} it is {}: {reason}", residency(*found))]
     Residency {
@@ -178,11 +192,13 @@ impl EvidenceFailure {
             Self::Policy { .. }
             | Self::Profile { .. }
             | Self::Lowered { .. }
-            | Self::FindingMissing { .. } => FailureKind::Policy,
+            | Self::FindingMissing { .. }
+            | Self::NotLookedAt { .. } => FailureKind::Policy,
             Self::Residency { .. } => FailureKind::Residency,
             Self::ShardMissing { .. }
             | Self::ShardUnexpected { .. }
             | Self::Digest { .. }
+            | Self::ExpectedFrom { .. }
             | Self::NothingToCompare { .. } => FailureKind::Digests,
             Self::ConfidentialCompute => FailureKind::ConfidentialCompute,
         }
@@ -194,6 +210,8 @@ impl EvidenceFailure {
         match self {
             Self::FindingMissing { shard, .. } => shard.as_ref(),
             Self::Residency { shard, .. }
+            | Self::NotLookedAt { shard }
+            | Self::ExpectedFrom { shard, .. }
             | Self::ShardMissing { shard }
             | Self::ShardUnexpected { shard }
             | Self::Digest { shard, .. }

@@ -103,6 +103,7 @@ fn check(
         failures.push(EvidenceFailure::Simulated);
     }
     check_policy(evidence, expected, failures);
+    check_sources(evidence, expected, failures);
     check_residency(evidence, expected, failures);
     check_digests(&statement, expected, failures);
     if evidence.confidential_compute.is_none() {
@@ -190,6 +191,19 @@ fn check_policy(evidence: &Evidence, expected: &Expectations, failures: &mut Vec
             });
         }
     }
+    // What nobody looked at is not accepted either.
+    let looked_at: std::collections::HashSet<_> = policy
+        .findings
+        .iter()
+        .filter_map(|finding| finding.shard.as_ref())
+        .collect();
+    for shard in &evidence.shards {
+        if !looked_at.contains(&shard.name) {
+            failures.push(EvidenceFailure::NotLookedAt {
+                shard: shard.name.clone(),
+            });
+        }
+    }
     for id in &expected.required_findings {
         check_finding_is_there(id, evidence, failures);
     }
@@ -224,6 +238,24 @@ fn check_finding_is_there(id: &str, evidence: &Evidence, failures: &mut Vec<Evid
     for shard in &evidence.shards {
         if !looked_at.contains(&shard.name) {
             missing(Some(shard.name.clone()));
+        }
+    }
+}
+
+fn check_sources(
+    evidence: &Evidence,
+    expected: &Expectations,
+    failures: &mut Vec<EvidenceFailure>,
+) {
+    let Some(accepted) = &expected.expected_from else {
+        return;
+    };
+    for shard in &evidence.shards {
+        if !accepted.contains(&shard.expected_from) {
+            failures.push(EvidenceFailure::ExpectedFrom {
+                shard: shard.name.clone(),
+                found: shard.expected_from,
+            });
         }
     }
 }

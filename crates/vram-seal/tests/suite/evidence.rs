@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use vram_seal::{
-    Digest, Error, SignatureAlgorithm, SigningKey, StatementRefusal, Subject, VerityDigest,
+    Digest, Error, ExpectedFrom, SignatureAlgorithm, SigningKey, StatementRefusal, Subject,
+    VerityDigest,
     dsse::Envelope,
     evidence::{
         Challenge, ConfidentialCompute, EnvelopeForm, Evidence, EvidenceFailure, EvidenceStatement,
@@ -121,8 +122,14 @@ fn evidence_that_is_too_old_or_from_the_future_is_refused() {
 
 #[test]
 fn a_simulated_device_is_refused_unless_it_was_accepted_by_name() {
-    let document = signed(|evidence| evidence.device.simulated = true);
+    let document = signed(|evidence| {
+        evidence.device.simulated = true;
+        for shard in &mut evidence.shards {
+            shard.residency.verdict = ResidencyVerdict::Unproven;
+        }
+    });
     let mut expected = expectations();
+    expected.accept_unproven_residency = true;
     assert_refused_for(&document, &expected, "device: it is simulated");
     expected.accept_simulated = true;
     assert!(failures(&document, &expected).is_empty());
@@ -152,7 +159,12 @@ fn only_a_policy_that_accepts_is_accepted() {
     let none = signed(|evidence| evidence.policy.findings.clear());
     let mut expected = lenient;
     expected.required_findings.clear();
-    assert_refused_for(&none, &expected, "policy: the verdict is undecided");
+    let failures = failures(&none, &expected);
+    assert!(
+        failures[0].contains("policy: the verdict is undecided"),
+        "{failures:#?}"
+    );
+    assert_eq!(failures.len(), 3, "and neither shard was looked at");
 }
 
 #[test]
@@ -178,6 +190,50 @@ fn a_policy_that_was_softened_is_refused() {
 }
 
 #[test]
+fn a_shard_that_no_check_looked_at_is_refused() {
+    let mut expected = expectations();
+    expected.required_findings.clear();
+    let document = signed(|evidence| drop(evidence.policy.findings.pop()));
+
+    assert_refused_for(&document, &expected, "no finding is about shard model:1");
+}
+
+#[test]
+fn what_was_expected_must_come_from_where_it_is_asked_for() {
+    let mut expected = expectations();
+    expected.expected_from = Some([ExpectedFrom::ModelSignature].into());
+    assert!(failures(&signed(|_| {}), &expected).is_empty());
+
+    for (source, word) in [
+        (
+            ExpectedFrom::None,
+            "model:1 was sealed against came from: none",
+        ),
+        (ExpectedFrom::Caller, "came from: caller"),
+    ] {
+        let document = signed(|evidence| evidence.shards[1].expected_from = source);
+        assert_refused_for(&document, &expected, word);
+        assert!(failures(&document, &expectations()).is_empty());
+    }
+}
+
+#[test]
+fn no_rate_of_a_simulated_device_shows_anything() {
+    for verdict in [ResidencyVerdict::Proven, ResidencyVerdict::Contradicted] {
+        let mut evidence = evidence();
+        evidence.device.simulated = true;
+        for shard in &mut evidence.shards {
+            shard.residency.verdict = verdict;
+        }
+        let refused = EvidenceStatement::evidence(subjects(), evidence).unwrap_err();
+        assert!(
+            refused.to_string().contains("simulated device"),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
 fn a_required_check_must_have_looked_at_every_shard() {
     let mut expected = expectations();
     expected
@@ -188,7 +244,10 @@ fn a_required_check_must_have_looked_at_every_shard() {
         &expected,
         "no finding of the check device.ecc-mode",
     );
-    let document = signed(|evidence| drop(evidence.policy.findings.pop()));
+    let document = signed(|evidence| {
+        let last = evidence.policy.findings.last_mut().unwrap();
+        "region.read-only".clone_into(&mut last.id);
+    });
     assert_refused_for(
         &document,
         &expectations(),
@@ -292,15 +351,17 @@ fn every_failure_is_named() {
     let document = signed(|evidence| {
         evidence.device.simulated = true;
         evidence.policy.findings[0].status = FindingStatus::Fail;
-        evidence.shards[0].residency.verdict = ResidencyVerdict::Contradicted;
+        for shard in &mut evidence.shards {
+            shard.residency.verdict = ResidencyVerdict::Unproven;
+        }
     });
     let mut expected = expectations();
     expected.challenge = Some(Challenge::from_bytes(&[1; 32]).unwrap());
     expected.now += Duration::from_secs(3600);
     expected.shards.as_mut().unwrap().pop_last();
     let refused = verify_evidence(&document, key().verifying_key(), &expected).unwrap_err();
-    assert_eq!(refused.failures().count(), 6, "{refused}");
-    assert_eq!(refused.to_string().lines().count(), 7);
+    assert_eq!(refused.failures().count(), 7, "{refused}");
+    assert_eq!(refused.to_string().lines().count(), 8);
 }
 
 #[test]
