@@ -467,3 +467,65 @@ fn others_tools_verify_what_the_command_signed_and_refuse_every_change() {
         assert!(text.contains(&format!("refused {len} changes")), "{text}");
     }
 }
+
+#[test]
+fn the_age_of_evidence_counts_from_when_it_has_arrived() {
+    let site = Site::new();
+    let mut command = vram();
+    command.args(["verify-evidence", "-", "--clock-skew", "1ms", "--key"]);
+    command.arg(site.path("ed25519.pub")).args(RELAXED);
+    let mut waiting = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    // Made while the verifier waits: not in its future.
+    let attest = ["attest", "--simulated", "model.bin", "--challenge"];
+    let signed = [
+        &site.challenge,
+        "--signing-key",
+        "ed25519.key",
+        "-o",
+        "later.json",
+    ];
+    let ran = site.run([attest.as_slice(), &signed].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let evidence = std::fs::read(site.path("later.json")).unwrap();
+
+    waiting.stdin.take().unwrap().write_all(&evidence).unwrap();
+
+    assert_eq!(waiting.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_source_of_expectations_can_be_demanded() {
+    let site = Site::new();
+    let attest = ["attest", "--simulated", "model.bin", "--challenge"];
+    let signed = [
+        &site.challenge,
+        "--signing-key",
+        "ed25519.key",
+        "-o",
+        "plain.json",
+    ];
+    let ran = site.run([attest.as_slice(), &signed].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let verify = |source| {
+        let mut command = vram();
+        command.args([
+            "verify-evidence",
+            "--require-expected-from",
+            source,
+            "--key",
+        ]);
+        command.arg(site.path("ed25519.pub")).args(RELAXED);
+        command.arg(site.path("plain.json"));
+        command.output().unwrap()
+    };
+
+    assert_eq!(verify("none").status.code(), Some(0));
+    let refused = verify("model-signature");
+    assert_eq!(refused.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&refused.stdout).contains("came from: none"));
+    assert_eq!(verify("hearsay").status.code(), Some(2));
+}
