@@ -38,7 +38,8 @@ impl Verifier {
     }
 
     /// Expects this record in the trail: one that was its [`head`](crate::Trail::head) and kept
-    /// elsewhere. An end that was cut off before it is then found.
+    /// elsewhere. An end that was cut off before it is then found. One that lies before the files that are
+    /// given is a fault as well: see [`from_continuation`](Self::from_continuation).
     #[must_use]
     pub const fn expect_head(mut self, head: Head) -> Self {
         self.expected_head = Some(head);
@@ -52,7 +53,8 @@ impl Verifier {
         self
     }
 
-    /// Accepts a trail that begins with a later file, because the ones before were archived.
+    /// Accepts a trail that begins with a later file, because the ones before were archived. A head that is
+    /// expected must then be one of the records that are there.
     #[must_use]
     pub const fn from_continuation(mut self) -> Self {
         self.from_continuation = true;
@@ -220,6 +222,14 @@ impl Walk<'_, '_> {
             return self.diagnose(item, &line, hash).map(Some);
         }
         if begins {
+            if let Some(expected) = self.verifier.expected_head
+                && expected.seq < line.seq
+            {
+                // It can't be compared with anything that is here, and silence would vouch for it.
+                let mut fault = self.fault(&item.place, Why::Removed { found: line.seq });
+                fault.seq = expected.seq;
+                return Ok(Some(fault));
+            }
             self.summary.first_seq = line.seq;
         }
         if let Err(why) = self.admit(item, &line, hash) {

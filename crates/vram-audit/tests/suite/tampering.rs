@@ -257,6 +257,30 @@ fn rotated_files_verify_together_and_in_order_only() {
 }
 
 #[test]
+fn an_expected_head_that_lies_before_a_continuation_is_a_fault() {
+    let (files, head) = trail(6000, 40);
+    let continued = |from: usize, head| {
+        let verifier = Verifier::new([public_key()]).from_continuation();
+        let verifier = verifier.expect_head(head);
+        verifier.verify(sources(&files[from..])).unwrap()
+    };
+    let later = Verifier::new([public_key()]).from_continuation();
+    let first_seq = later.verify(sources(&files[2..])).unwrap();
+    let first_seq = first_seq.summary().first_seq;
+    let archived = verify(&files[..2]).summary().head.unwrap();
+    assert_eq!(archived.seq + 1, first_seq);
+    for seq in [0, first_seq - 1] {
+        let Verdict::Broken { fault, .. } = continued(2, Head { seq, ..archived }) else {
+            panic!("record {seq} is not there, and was not missed");
+        };
+        assert_eq!(fault.seq, seq);
+        assert_eq!(fault.why, Why::Removed { found: first_seq });
+    }
+    assert!(continued(1, archived).is_intact());
+    assert!(continued(2, head).is_intact());
+}
+
+#[test]
 fn a_file_of_another_trail_with_the_same_name_and_key_does_not_fit() {
     let ((mut one, _), (other, _)) = (trail(6000, 40), trail(6000, 40));
     one[1].clone_from(&other[1]);
