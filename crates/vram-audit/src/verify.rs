@@ -7,8 +7,8 @@ use crate::record::{
     Checkpoint, Continued, Gap, Genesis, Line, NoRecord, Opened, beginning, depth_within,
 };
 use crate::{
-    Ending, Fault, Head, Kind, MAX_DEPTH, Reason, RecordHash, Result, Summary, TrailId, Verdict,
-    Why, signature,
+    Ending, Fault, Head, Kind, MAX_DEPTH, Reason, Record, RecordHash, Result, Summary, TrailId,
+    Verdict, Why, signature,
 };
 
 /// Verifies trails against keys that are known to be their writers'.
@@ -71,8 +71,33 @@ impl Verifier {
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) and [`Error::Unsafe`](crate::Error::Unsafe) if one can't be read: nothing was found out then.
     pub fn verify<'a>(&self, sources: impl IntoIterator<Item = Source<'a>>) -> Result<Verdict> {
+        self.walk(sources, None)
+    }
+
+    /// Verifies as [`verify`](Self::verify) does, and hands out each record that is in its place, from the
+    /// same bytes, read once: what is handed out can't be other than what was verified.
+    ///
+    /// The verdict comes last, so keep what is handed out to yourself until then; of a broken trail it is
+    /// what stands before the fault. Records after [`Summary::signed_through`] no signature vouches for.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub fn verify_each<'a>(
+        &self,
+        sources: impl IntoIterator<Item = Source<'a>>,
+        mut each: impl FnMut(Record),
+    ) -> Result<Verdict> {
+        self.walk(sources, Some(&mut each))
+    }
+
+    fn walk<'v, 'a>(
+        &'v self,
+        sources: impl IntoIterator<Item = Source<'a>>,
+        each: Option<&'v mut dyn FnMut(Record)>,
+    ) -> Result<Verdict> {
         let mut walk = Walk {
             verifier: self,
+            each,
             lines: Lines::new(sources.into_iter().collect()),
             previous: None,
             summary: Summary::default(),
@@ -100,6 +125,8 @@ impl Verifier {
 
 pub(crate) struct Walk<'v, 'a> {
     pub(crate) verifier: &'v Verifier,
+    /// Who is handed the records that are in their places.
+    each: Option<&'v mut dyn FnMut(Record)>,
     pub(crate) lines: Lines<'a>,
     pub(crate) previous: Option<Previous>,
     pub(crate) summary: Summary,
@@ -232,12 +259,22 @@ impl Walk<'_, '_> {
             }
             self.summary.first_seq = line.seq;
         }
-        if let Err(why) = self.admit(item, &line, hash) {
+        if let Err(why) = self
+            .admit(item, &line, hash)
+            .and_then(|()| self.hand_out(item))
+        {
             let mut fault = self.fault(&item.place, why);
             fault.seq = line.seq;
             return Ok(Some(fault));
         }
         Ok(None)
+    }
+
+    fn hand_out(&mut self, item: &Item) -> Result<(), Why> {
+        if let Some(each) = &mut self.each {
+            each(Record::parse(&item.bytes)?);
+        }
+        Ok(())
     }
 
     /// A record that is linked to the one before it: whether it may stand here, and what it says.

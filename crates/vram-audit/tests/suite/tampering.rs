@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::json;
-use vram_audit::{Ending, Fault, Head, Trail, Urgency, Verdict, Verifier, Why};
+use vram_audit::{Ending, Fault, Head, Records, Trail, Urgency, Verdict, Verifier, Why};
 
 use crate::memory::{Disk, OnDisk, key, key_of, options, public_key, sources, verify};
 
@@ -62,6 +62,30 @@ fn an_untouched_trail_is_intact_closed_and_signed_to_its_end() {
     assert_eq!(summary.head, Some(TRAIL.1));
     assert_eq!(summary.signed_through, Some(TRAIL.1.seq));
     assert_eq!(summary.trail.as_deref(), Some("tests"));
+}
+
+#[test]
+fn records_are_verified_and_handed_out_in_one_reading() {
+    let (files, head) = trail(6000, 40);
+    let expected: Vec<_> = Records::new(sources(&files)).map(Result::unwrap).collect();
+    let mut handed_out = Vec::new();
+    // Each of these sources can be read once only.
+    let verdict = Verifier::new([public_key()])
+        .verify_each(sources(&files), |record| handed_out.push(record))
+        .unwrap();
+    assert!(verdict.is_intact(), "{verdict:?}");
+    assert_eq!(verdict.summary().head, Some(head));
+    assert_eq!(handed_out, expected);
+
+    let mut files = files;
+    let edited = String::from_utf8(files[0].clone()).unwrap();
+    files[0] = edited.replacen(r#""n":2,"#, r#""n":7,"#, 1).into_bytes();
+    let mut handed_out = Vec::new();
+    let verdict = Verifier::new([public_key()])
+        .verify_each(sources(&files), |record| handed_out.push(record))
+        .unwrap();
+    assert!(!verdict.is_intact());
+    assert!(handed_out.len() < expected.len());
 }
 
 #[test]

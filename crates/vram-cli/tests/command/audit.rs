@@ -268,6 +268,49 @@ fn what_is_shown_is_chosen() {
 }
 
 #[test]
+fn records_that_no_signature_covers_are_shown_as_such() {
+    let desk = Desk::sealed();
+    let key = ["--key", desk.public.to_str().unwrap()];
+    let with_key = |rest: &[&str]| desk.show(&[&key, rest].concat());
+    let whole = with_key(&["--json", "--all"]).json();
+    let last = whole["records"].as_array().unwrap().last().unwrap();
+    assert_eq!(whole["signed_through"], last["seq"]);
+    assert!(!with_key(&[]).text().contains('?'));
+    // Its writer is killed before the next checkpoint.
+    let text = desk.text();
+    let allocated = text.find(r#""event":"allocated""#).unwrap();
+    let end = allocated + text[allocated..].find('\n').unwrap() + 1;
+    desk.put(&text[..end]);
+
+    let document = with_key(&["--json", "--all"]).json();
+    let table = with_key(&["--all"]);
+    let unverified = desk.show(&["--all"]);
+
+    assert_eq!(document["verified"], true);
+    let records = document["records"].as_array().unwrap();
+    let (allocated, signed) = records.split_last().unwrap();
+    let checkpoint = signed
+        .iter()
+        .rfind(|record| record["kind"] == "checkpoint")
+        .unwrap();
+    assert_eq!(document["signed_through"], checkpoint["seq"]);
+    let marked = |text: &str| {
+        let lines = text.lines().filter(|line| line.contains(" ? "));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (checkpoint, last) = (&checkpoint["seq"], &allocated["seq"]);
+    let expected = last.as_u64().unwrap() - checkpoint.as_u64().unwrap();
+    let marked_lines = marked(&table.text());
+    assert_eq!(u64::try_from(marked_lines.len()).unwrap(), expected);
+    let last_line = marked_lines.last().unwrap();
+    assert!(last_line.trim_start().starts_with(&format!("{last} ?")));
+    assert!(table.stderr.contains("not signed"), "{}", table.stderr);
+    assert!(marked(&unverified.text()).is_empty());
+    let document = desk.show(&["--json"]).json();
+    assert!(document["signed_through"].is_null());
+}
+
+#[test]
 fn nothing_is_shown_of_a_trail_that_is_verified_and_not_intact() {
     let desk = Desk::sealed();
     desk.put(&desk.text().replacen("m.safetensors", "n.safetensors", 1));
