@@ -164,13 +164,13 @@ impl Walk<'_, '_> {
             file: std::path::PathBuf::new(),
             line: 1,
         };
-        let mut torn = 0;
+        let (mut torn, mut zeros) = (0, 0);
         while let Some(item) = self.lines.next()? {
             last_place = item.place.clone();
             match item.end {
                 End::TooLong => return Ok(Some(self.fault(&item.place, Why::TooLong))),
                 End::File => match self.unfinished(&item) {
-                    Ok(bytes) => torn = bytes,
+                    Ok(bytes) => (torn, zeros) = (bytes, item.zeros),
                     Err(why) => return Ok(Some(self.fault(&item.place, why))),
                 },
                 End::Newline => {
@@ -182,6 +182,9 @@ impl Walk<'_, '_> {
             self.summary.complete_bytes = self.lines.complete;
         }
         self.summary.ending = match self.previous.as_ref().map(|previous| previous.reason) {
+            _ if zeros > 0 => Ending::Zeroed {
+                bytes: torn.saturating_add(zeros),
+            },
             _ if torn > 0 => Ending::Torn { bytes: torn },
             Some(Some(Reason::Closed)) => Ending::Closed,
             Some(Some(Reason::Overrun)) => Ending::Overrun,
@@ -202,7 +205,8 @@ impl Walk<'_, '_> {
         })
     }
 
-    /// A line with no newline: torn by a crash, if it can be the beginning of the next record.
+    /// A line with no newline: torn by a crash, if it can be the beginning of the next record. After a loss
+    /// of power zeros may follow it, or stand in place of all of it: the file grew, its blocks were not written.
     fn unfinished(&self, item: &Item) -> Result<u64, Why> {
         if !self.lines.is_last_file() {
             let detail = "the file ends within a line, and another follows".to_owned();
@@ -227,7 +231,8 @@ impl Walk<'_, '_> {
         depth_within(found, MAX_DEPTH.saturating_add(1)).map_err(edited)?;
         // A number may be torn after its sign, its point or its exponent's letter: a digit mends that.
         let mended = [found, b"0"].concat();
-        if !is_torn_json(found) && !is_torn_json(&mended) {
+        let only_zeros = found.is_empty();
+        if !only_zeros && !is_torn_json(found) && !is_torn_json(&mended) {
             return Err(edited(
                 "a last line without newline that no record begins with",
             ));

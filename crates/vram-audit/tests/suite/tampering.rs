@@ -371,7 +371,8 @@ proptest! {
     #[test]
     fn any_bytes_after_the_close_are_refused(bytes in prop::collection::vec(any::<u8>(), 1..50)) {
         let first = bytes[0];
-        prop_assume!(first != b'{');
+        let zeros = bytes.iter().all(|byte| *byte == 0);
+        prop_assume!(first != b'{' && !zeros);
         let verdict = verify(&[[TRAIL.0.as_slice(), &bytes].concat()]);
         prop_assert!(!verdict.is_intact());
     }

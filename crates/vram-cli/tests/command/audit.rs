@@ -198,6 +198,35 @@ fn a_torn_last_line_is_no_tampering() {
 }
 
 #[test]
+fn zeros_that_a_loss_of_power_left_are_no_tampering() {
+    let desk = Desk::sealed();
+    desk.put(&(desk.text() + &"\0".repeat(4096)));
+
+    let ran = desk.verify(&[]);
+
+    assert_eq!(ran.code, 0, "{}", ran.text());
+    assert!(ran.text().contains("never written"), "{}", ran.text());
+    let document = desk.verify(&["--json"]).json();
+    assert_eq!(document["summary"]["ending"]["ending"], "zeroed");
+    assert_eq!(document["summary"]["ending"]["bytes"], 4096);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_copy_is_checked_and_shown_in_a_folder_that_others_may_write_to() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let desk = Desk::sealed();
+    let open = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(desk.folder.path(), open).unwrap();
+
+    let verified = desk.verify(&[]);
+    let shown = desk.show(&[]);
+
+    assert_eq!(verified.code, 0, "{}", verified.stderr);
+    assert_eq!(shown.code, 0, "{}", shown.stderr);
+}
+
+#[test]
 fn an_end_that_was_cut_off_is_found_by_the_head_that_was_noted() {
     let desk = Desk::new();
     let ran = desk.record("seal", &[]);
