@@ -92,8 +92,7 @@ impl Folder {
     fn for_writing(path: &Path) -> Result<Self> {
         let folder = Self::open(path)?;
         let stat = fs::fstat(&folder.dir);
-        let stat =
-            stat.map_err(|source| Error::io("asking the mode of", &folder.path, source))?;
+        let stat = stat.map_err(|source| Error::io("asking the mode of", &folder.path, source))?;
         let mode = Mode::from_raw_mode(stat.st_mode);
         // Where a directory is sticky others can't rename or remove what isn't theirs.
         if mode.intersects(Mode::WGRP | Mode::WOTH) && !mode.contains(Mode::SVTX) {
@@ -373,8 +372,6 @@ pub fn files_of(path: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed step must fail the test")]
-
     use std::sync::atomic::Ordering;
 
     use vram_seal::{SignatureAlgorithm, SigningKey};
