@@ -157,7 +157,7 @@ fn a_killed_process_leaves_an_intact_trail_with_all_that_it_acknowledged() {
         let mut acknowledged = BTreeSet::new();
         let mut found = 0;
         for run in first..first + RUNS_PER_TRAIL {
-            let opening = run % RUNS_PER_TRAIL == 0 || random.next_u32() % 3 == 0;
+            let opening = run == first || random.next_u32().is_multiple_of(3);
             let takes = &mut opening_takes[usize::from(found > 0)];
             let span = if opening { *takes } else { LIFE };
             let share = f64::from(random.next_u32()) / f64::from(u32::MAX);
