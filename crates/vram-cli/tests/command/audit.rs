@@ -329,12 +329,12 @@ fn records_that_no_signature_covers_are_shown_as_such() {
     };
     let (checkpoint, last) = (&checkpoint["seq"], &allocated["seq"]);
     let expected = last.as_u64().unwrap() - checkpoint.as_u64().unwrap();
-    let marked_lines = marked(&table.text());
+    let marked_lines = marked(table.text());
     assert_eq!(u64::try_from(marked_lines.len()).unwrap(), expected);
     let last_line = marked_lines.last().unwrap();
     assert!(last_line.trim_start().starts_with(&format!("{last} ?")));
     assert!(table.stderr.contains("not signed"), "{}", table.stderr);
-    assert!(marked(&unverified.text()).is_empty());
+    assert!(marked(unverified.text()).is_empty());
     let document = desk.show(&["--json"]).json();
     assert!(document["signed_through"].is_null());
 }
