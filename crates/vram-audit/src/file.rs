@@ -33,6 +33,9 @@ struct Folder {
     dir: OwnedFd,
     /// The first file's name.
     name: String,
+    /// How often the names in it were written to disk.
+    #[cfg(test)]
+    syncs: std::sync::atomic::AtomicU32,
 }
 
 /// A trail's newest file, open, and the lock that keeps other writers away.
@@ -45,7 +48,7 @@ pub(crate) struct Files {
 
 /// Opens or creates the trail at `path`, for one writer alone.
 pub(crate) fn open(path: &Path, key: &VerifyingKey, options: &Options) -> Result<(Files, Start)> {
-    let folder = Folder::open(path)?;
+    let folder = Folder::for_writing(path)?;
     let lock_name = format!("{}.lock", folder.name);
     let lock = folder.open_or_create(&lock_name)?;
     folder.lock(&lock, &lock_name)?;
@@ -75,21 +78,41 @@ impl Folder {
         let io = |source: Errno| Error::io("opening the directory", parent, source);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = fs::open(parent, flags, Mode::empty()).map_err(io)?;
-        let mode = Mode::from_raw_mode(fs::fstat(&dir).map_err(io)?.st_mode);
+        Ok(Self {
+            path: parent.to_owned(),
+            dir,
+            name: name.to_owned(),
+            #[cfg(test)]
+            syncs: std::sync::atomic::AtomicU32::new(0),
+        })
+    }
+
+    /// As [`open`](Self::open), but only if nobody else can replace what is in the directory. That is asked of
+    /// a writer's alone: whoever reads relies on signatures, wherever the files were copied to.
+    fn for_writing(path: &Path) -> Result<Self> {
+        let folder = Self::open(path)?;
+        let stat = fs::fstat(&folder.dir);
+        let stat = stat.map_err(|source| Error::io("asking the mode of", &folder.path, source))?;
+        let mode = Mode::from_raw_mode(stat.st_mode);
         // Where a directory is sticky others can't rename or remove what isn't theirs.
         if mode.intersects(Mode::WGRP | Mode::WOTH) && !mode.contains(Mode::SVTX) {
             return Err(Error::Unsafe {
-                path: parent.to_owned(),
+                path: folder.path,
                 reason: "group or others may write to this directory, and so replace the trail: \
                          chmod go-w, or use another"
                     .to_owned(),
             });
         }
-        Ok(Self {
-            path: parent.to_owned(),
-            dir,
-            name: name.to_owned(),
-        })
+        Ok(folder)
+    }
+
+    /// Has the names of the files that were created written to disk.
+    fn sync(&self) -> Result<()> {
+        #[cfg(test)]
+        self.syncs
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        fs::fsync(&self.dir)
+            .map_err(|source| Error::io("writing through to disk", &self.path, source))
     }
 
     fn name_of(&self, number: u32) -> String {
@@ -133,7 +156,7 @@ impl Folder {
         let flags = FLAGS | OFlags::CREATE | OFlags::EXCL;
         let file = File::from(fs::openat(&self.dir, &name, flags, MODE).map_err(io)?);
         self.lock(&file, &name)?;
-        fs::fsync(&self.dir).map_err(io)?;
+        self.sync()?;
         Ok(file)
     }
 
@@ -182,6 +205,9 @@ impl Folder {
         let name = self.name_of(number);
         let file = self.open_existing(&name)?;
         self.lock(&file, &name)?;
+        // Whoever created it may have been killed before its name was written to disk: what is acknowledged
+        // from now on must not vanish with it.
+        self.sync()?;
         let size = file
             .metadata()
             .map_err(|source| Error::io("asking the size of", self.path_of(&name), source))?
@@ -189,7 +215,9 @@ impl Folder {
         let found = self.verify(number, &file, key, options)?;
         let (complete, cut_bytes) = match found {
             Found::Trail(ref summary) => match summary.ending {
-                Ending::Torn { bytes } => (summary.complete_bytes, bytes),
+                Ending::Torn { bytes } | Ending::Zeroed { bytes } => {
+                    (summary.complete_bytes, bytes)
+                }
                 _ => (size, 0),
             },
             Found::Nothing => (0, size),
@@ -324,6 +352,8 @@ impl Store for Files {
 
 /// The files of the trail at `path`, in their order: the first, and those with a number.
 ///
+/// For reading them: nothing is asked of the directory or the files but that they are there.
+///
 /// # Errors
 /// [`Error::Io`] if the directory can't be read.
 pub fn files_of(path: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
@@ -338,4 +368,30 @@ pub fn files_of(path: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
         }
     }
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use vram_seal::{SignatureAlgorithm, SigningKey};
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_found_has_its_name_written_to_disk_like_one_that_was_created() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.jsonl");
+        let key = SigningKey::generate(SignatureAlgorithm::Ed25519).unwrap();
+        let options = Options::new("tests").unwrap();
+        let syncs = || {
+            let (files, _start) = open(&path, key.verifying_key(), &options).unwrap();
+            files.folder.syncs.load(Ordering::Relaxed)
+        };
+        let created = syncs();
+        assert!(path.exists());
+        // Its writer was killed right after: whether the name is on disk is unknown.
+        let found = syncs();
+        assert_eq!((created, found), (1, 1));
+    }
 }

@@ -38,6 +38,7 @@
 //! | what happens | what follows |
 //! | --- | --- |
 //! | the process is killed, at any moment | every complete record verifies; every critical event that was acknowledged is there; a torn last line is told apart from tampering, and cut off when the trail is opened again, which the chain says |
+//! | the power is lost | as if the process were killed, where the disk keeps what was synced; zeros that the file system left at the end are told apart from tampering, and cut off, as a torn line is |
 //! | a record is edited, removed, moved, repeated, inserted | verification names the first one, if a checkpoint or a later record follows |
 //! | the chain is made anew after an edit | the next checkpoint's signature does not hold |
 //! | the end is cut off | found if the cut is within a line that can't be torn, before a later file, or before a [`Head`] that was kept elsewhere; otherwise the verdict says that the trail was not closed |

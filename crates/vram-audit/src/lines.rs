@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::record::MAX_LINE_BYTES;
 use crate::{Error, Result};
 
+/// The most zeros that are read past at a file's end, beyond the length of a line: 1 GiB.
+const MAX_ZEROS: u64 = 1 << 30;
+
 /// A file of a trail: its name, and its bytes when they are asked for.
 pub struct Source<'a> {
     name: PathBuf,
@@ -82,6 +85,8 @@ pub(crate) enum End {
 pub(crate) struct Item {
     pub(crate) place: Place,
     pub(crate) bytes: Vec<u8>,
+    /// NUL bytes after those, up to the end of the file; nothing with another end.
+    pub(crate) zeros: u64,
     pub(crate) end: End,
 }
 
@@ -126,9 +131,10 @@ impl<'a> Lines<'a> {
             let Some((file, reader)) = &mut self.current else {
                 continue;
             };
-            let (bytes, end) = read(reader.as_mut())
+            let (bytes, zeros, end) = read(reader.as_mut())
                 .map_err(|source| Error::io("reading", file.clone(), source))?;
-            let whole_file_read = end == End::File && bytes.is_empty() && self.line > 0;
+            let nothing = bytes.is_empty() && zeros == 0;
+            let whole_file_read = end == End::File && nothing && self.line > 0;
             self.line = self.line.saturating_add(1);
             let place = Place {
                 file: file.clone(),
@@ -143,7 +149,12 @@ impl<'a> Lines<'a> {
                 End::TooLong => {}
             }
             if !whole_file_read {
-                return Ok(Some(Item { place, bytes, end }));
+                return Ok(Some(Item {
+                    place,
+                    bytes,
+                    zeros,
+                    end,
+                }));
             }
         }
     }
@@ -153,17 +164,48 @@ impl<'a> Lines<'a> {
     }
 }
 
-fn read(reader: &mut (dyn BufRead + '_)) -> io::Result<(Vec<u8>, End)> {
+/// A line, how many zeros stand between it and the end of the file, and how it ends.
+fn read(reader: &mut (dyn BufRead + '_)) -> io::Result<(Vec<u8>, u64, End)> {
     let mut line = Vec::new();
     let limit = u64::try_from(MAX_LINE_BYTES).unwrap_or(u64::MAX);
     reader.take(limit).read_until(b'\n', &mut line)?;
-    let end = match line.last() {
-        Some(b'\n') => {
-            line.pop();
-            End::Newline
+    if line.last() == Some(&b'\n') {
+        line.pop();
+        return Ok((line, 0, End::Newline));
+    }
+    let text = line.iter().rposition(|byte| *byte != 0);
+    let text = text.map_or(0, |last| last.saturating_add(1));
+    let zeros = u64::try_from(line.len().saturating_sub(text)).unwrap_or(u64::MAX);
+    if line.len() < MAX_LINE_BYTES {
+        line.truncate(text);
+        return Ok((line, zeros, End::File));
+    }
+    // A line that is too long, unless it ends in zeros, and they in the file.
+    match zeros_to_end(reader)? {
+        Some(further) if zeros > 0 => {
+            line.truncate(text);
+            Ok((line, zeros.saturating_add(further), End::File))
         }
-        _ if line.len() >= MAX_LINE_BYTES => End::TooLong,
-        _ => End::File,
-    };
-    Ok((line, end))
+        _ => Ok((line, 0, End::TooLong)),
+    }
+}
+
+/// How many zeros are left, if nothing else is and they are not too many.
+fn zeros_to_end(reader: &mut (dyn BufRead + '_)) -> io::Result<Option<u64>> {
+    let mut zeros = 0_u64;
+    loop {
+        let found = match reader.fill_buf() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            found => found?,
+        };
+        if found.is_empty() {
+            return Ok(Some(zeros));
+        }
+        let len = found.len();
+        zeros = zeros.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
+        if found.iter().any(|byte| *byte != 0) || zeros > MAX_ZEROS {
+            return Ok(None);
+        }
+        reader.consume(len);
+    }
 }

@@ -26,6 +26,7 @@ pub enum Overload {
 pub struct Options {
     pub(crate) name: String,
     pub(crate) checkpoint_every: u64,
+    pub(crate) checkpoint_within: Duration,
     pub(crate) rotate_at: u64,
     pub(crate) queue_records: usize,
     pub(crate) queue_bytes: usize,
@@ -40,8 +41,9 @@ impl Options {
     /// The least size at which files are rotated, in bytes.
     pub const MIN_ROTATE_AT: u64 = 4096;
 
-    /// The usual way, for a trail of this name: a checkpoint every 256 records, files of 64 MiB, a queue
-    /// of 4096 records and 8 MiB, 100 ms of patience for routine events and 30 s for critical ones.
+    /// The usual way, for a trail of this name: a checkpoint every 256 records and within 10 s, files of
+    /// 64 MiB, a queue of 4096 records and 8 MiB, 100 ms of patience for routine events and 30 s for
+    /// critical ones.
     ///
     /// # Errors
     /// [`Error::TrailName`] unless the name has 1 to 128 of the characters `a-z A-Z 0-9 - _ . : @ /`.
@@ -55,6 +57,7 @@ impl Options {
         Ok(Self {
             name: name.to_owned(),
             checkpoint_every: 256,
+            checkpoint_within: Duration::from_secs(10),
             rotate_at: 64 << 20,
             queue_records: 4096,
             queue_bytes: 8 << 20,
@@ -70,6 +73,14 @@ impl Options {
     #[must_use]
     pub const fn checkpoint_every(mut self, records: u64) -> Self {
         self.checkpoint_every = records;
+        self
+    }
+
+    /// Signs a routine event, and has it on disk, after this long at the latest, as far as the store keeps
+    /// up: a trail to which nothing more comes does not stay unsigned. Zero signs with each write.
+    #[must_use]
+    pub const fn checkpoint_within(mut self, bound: Duration) -> Self {
+        self.checkpoint_within = bound;
         self
     }
 

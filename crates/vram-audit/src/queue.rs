@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -18,12 +18,15 @@ pub(crate) struct Queue {
     bytes: usize,
     patience: Duration,
     critical_patience: Duration,
+    checkpoint_within: Duration,
     overload: Overload,
 }
 
 #[derive(Debug)]
 struct State {
     waiting: VecDeque<Entry>,
+    /// When the first of them was accepted, or the first that was written since and not yet signed.
+    unsigned_since: Option<Instant>,
     /// Events that were dropped after all that wait.
     gap: Option<Gap>,
     /// Events accepted and not yet written, those being written included.
@@ -47,6 +50,7 @@ impl Queue {
         Self {
             state: Mutex::new(State {
                 waiting: VecDeque::new(),
+                unsigned_since: None,
                 gap: None,
                 pending: 0,
                 pending_bytes: 0,
@@ -63,6 +67,7 @@ impl Queue {
             bytes: options.queue_bytes,
             patience: options.patience,
             critical_patience: options.critical_patience,
+            checkpoint_within: options.checkpoint_within,
             overload: options.overload,
         }
     }
@@ -119,6 +124,7 @@ impl Queue {
         state.pending = state.pending.saturating_add(1);
         state.pending_bytes = state.pending_bytes.saturating_add(len);
         state.accepted = state.accepted.saturating_add(1);
+        state.unsigned_since.get_or_insert_with(Instant::now);
         let ticket = state.accepted;
         self.changed.notify_all();
         if !critical {
@@ -199,6 +205,10 @@ impl Queue {
                         state.durable = batch.accepted;
                         state.head = scribe.head();
                     }
+                    if !synced {
+                        // What was accepted while this was written is younger.
+                        state.unsigned_since = batch.unsigned_since.or(state.unsigned_since);
+                    }
                 }
                 Err(error) => {
                     state.failed.get_or_insert(error);
@@ -213,22 +223,36 @@ impl Queue {
         drop(guard);
     }
 
-    /// Everything that waits now, or none if nothing is to be written any more.
+    /// Everything that waits now, nothing if a checkpoint is due, or none if nothing is to be written any
+    /// more.
     fn next_batch(&self) -> Option<Batch> {
         let mut state = self.lock();
-        loop {
+        let is_due = loop {
             if state.ended {
                 return None;
             }
+            // How much longer the oldest record may go without a signature. A bound that the clock does not
+            // reach is none.
+            let left = state
+                .unsigned_since
+                .and_then(|since| since.checked_add(self.checkpoint_within))
+                .map(|due| due.saturating_duration_since(Instant::now()));
+            let is_due = left.is_some_and(|left| left.is_zero());
             let idle = state.waiting.is_empty() && state.gap.is_none();
-            if !idle || state.closing || state.failed.is_some() {
-                break;
+            if !idle || is_due || state.closing || state.failed.is_some() {
+                break is_due;
             }
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
+            state = match left {
+                None => self
+                    .changed
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(left) => {
+                    let waited = self.changed.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        };
         let mut entries: Vec<_> = state.waiting.drain(..).collect();
         entries.extend(state.gap.take().map(Entry::Gap));
         let lens = entries.iter().filter_map(|entry| match entry {
@@ -244,6 +268,8 @@ impl Queue {
             (None, false) => None,
         };
         Some(Batch {
+            unsigned_since: state.unsigned_since.take(),
+            is_due,
             entries,
             events,
             bytes,
@@ -269,6 +295,10 @@ struct Batch {
     bytes: usize,
     /// Events accepted up to the end of this batch.
     accepted: u64,
+    /// When the first event was accepted that no signature covers before this batch is written.
+    unsigned_since: Option<Instant>,
+    /// That was so long ago that a checkpoint has to follow.
+    is_due: bool,
     /// Why nothing comes after it.
     last: Option<Reason>,
 }
@@ -283,12 +313,19 @@ fn write<S: Store>(scribe: &mut Scribe<S>, batch: &Batch) -> Result<bool> {
         };
         scribe.write(entry)?;
     }
-    match batch.last.or_else(|| urgent.then_some(Reason::Critical)) {
+    let due = batch.is_due && !scribe.is_signed();
+    let reason = batch
+        .last
+        .or_else(|| urgent.then_some(Reason::Critical))
+        .or_else(|| due.then_some(Reason::Interval));
+    match reason {
         Some(reason) => {
             scribe.checkpoint(reason)?;
             scribe.sync()?;
             Ok(true)
         }
+        // A checkpoint for the number of records is on disk when `write` returns.
+        None if scribe.is_signed() => Ok(true),
         None => scribe.flush().map(|()| false),
     }
 }

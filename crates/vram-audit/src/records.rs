@@ -3,7 +3,8 @@
 use crate::lines::{End, Lines, Source};
 use crate::{Error, Fault, Record, Result, Why};
 
-/// The records of files, in their order. Nothing about them is verified but their form: verify first.
+/// The records of files, in their order. Nothing about them is verified but their form: for records that are,
+/// see [`Verifier::verify_each`](crate::Verifier::verify_each).
 #[derive(Debug)]
 pub struct Records<'a> {
     lines: Lines<'a>,

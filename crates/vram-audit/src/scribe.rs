@@ -134,6 +134,11 @@ impl<S: Store> Scribe<S> {
         self.id
     }
 
+    /// Whether the last record is a checkpoint, so that nothing waits for one.
+    pub(crate) const fn is_signed(&self) -> bool {
+        self.unsigned == 0
+    }
+
     /// The last record; meaningful after the first.
     pub(crate) const fn head(&self) -> Head {
         Head {

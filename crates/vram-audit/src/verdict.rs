@@ -100,6 +100,13 @@ pub enum Ending {
         /// Bytes of it.
         bytes: u64,
     },
+    /// With zeros up to the end of the file, after its last complete record or after a line that is torn: a
+    /// loss of power leaves that where the file had grown and its blocks were not written. No critical event
+    /// that was acknowledged was there.
+    Zeroed {
+        /// Bytes of it, those of the torn line included.
+        bytes: u64,
+    },
 }
 
 /// The first record that is not what was written.

@@ -7,8 +7,8 @@ use crate::record::{
     Checkpoint, Continued, Gap, Genesis, Line, NoRecord, Opened, beginning, depth_within,
 };
 use crate::{
-    Ending, Fault, Head, Kind, MAX_DEPTH, Reason, RecordHash, Result, Summary, TrailId, Verdict,
-    Why, signature,
+    Ending, Fault, Head, Kind, MAX_DEPTH, Reason, Record, RecordHash, Result, Summary, TrailId,
+    Verdict, Why, signature,
 };
 
 /// Verifies trails against keys that are known to be their writers'.
@@ -38,7 +38,8 @@ impl Verifier {
     }
 
     /// Expects this record in the trail: one that was its [`head`](crate::Trail::head) and kept
-    /// elsewhere. An end that was cut off before it is then found.
+    /// elsewhere. An end that was cut off before it is then found. One that lies before the files that are
+    /// given is a fault as well: see [`from_continuation`](Self::from_continuation).
     #[must_use]
     pub const fn expect_head(mut self, head: Head) -> Self {
         self.expected_head = Some(head);
@@ -52,7 +53,8 @@ impl Verifier {
         self
     }
 
-    /// Accepts a trail that begins with a later file, because the ones before were archived.
+    /// Accepts a trail that begins with a later file, because the ones before were archived. A head that is
+    /// expected must then be one of the records that are there.
     #[must_use]
     pub const fn from_continuation(mut self) -> Self {
         self.from_continuation = true;
@@ -69,8 +71,33 @@ impl Verifier {
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) and [`Error::Unsafe`](crate::Error::Unsafe) if one can't be read: nothing was found out then.
     pub fn verify<'a>(&self, sources: impl IntoIterator<Item = Source<'a>>) -> Result<Verdict> {
+        self.walk(sources, None)
+    }
+
+    /// Verifies as [`verify`](Self::verify) does, and hands out each record that is in its place, from the
+    /// same bytes, read once: what is handed out can't be other than what was verified.
+    ///
+    /// The verdict comes last, so keep what is handed out to yourself until then; of a broken trail it is
+    /// what stands before the fault. Records after [`Summary::signed_through`] no signature vouches for.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub fn verify_each<'a>(
+        &self,
+        sources: impl IntoIterator<Item = Source<'a>>,
+        mut each: impl FnMut(Record),
+    ) -> Result<Verdict> {
+        self.walk(sources, Some(&mut each))
+    }
+
+    fn walk<'v, 'a>(
+        &'v self,
+        sources: impl IntoIterator<Item = Source<'a>>,
+        each: Option<&'v mut dyn FnMut(Record)>,
+    ) -> Result<Verdict> {
         let mut walk = Walk {
             verifier: self,
+            each,
             lines: Lines::new(sources.into_iter().collect()),
             previous: None,
             summary: Summary::default(),
@@ -98,6 +125,8 @@ impl Verifier {
 
 pub(crate) struct Walk<'v, 'a> {
     pub(crate) verifier: &'v Verifier,
+    /// Who is handed the records that are in their places.
+    each: Option<&'v mut dyn FnMut(Record)>,
     pub(crate) lines: Lines<'a>,
     pub(crate) previous: Option<Previous>,
     pub(crate) summary: Summary,
@@ -135,13 +164,13 @@ impl Walk<'_, '_> {
             file: std::path::PathBuf::new(),
             line: 1,
         };
-        let mut torn = 0;
+        let (mut torn, mut zeros) = (0, 0);
         while let Some(item) = self.lines.next()? {
             last_place = item.place.clone();
             match item.end {
                 End::TooLong => return Ok(Some(self.fault(&item.place, Why::TooLong))),
                 End::File => match self.unfinished(&item) {
-                    Ok(bytes) => torn = bytes,
+                    Ok(bytes) => (torn, zeros) = (bytes, item.zeros),
                     Err(why) => return Ok(Some(self.fault(&item.place, why))),
                 },
                 End::Newline => {
@@ -153,6 +182,9 @@ impl Walk<'_, '_> {
             self.summary.complete_bytes = self.lines.complete;
         }
         self.summary.ending = match self.previous.as_ref().map(|previous| previous.reason) {
+            _ if zeros > 0 => Ending::Zeroed {
+                bytes: torn.saturating_add(zeros),
+            },
             _ if torn > 0 => Ending::Torn { bytes: torn },
             Some(Some(Reason::Closed)) => Ending::Closed,
             Some(Some(Reason::Overrun)) => Ending::Overrun,
@@ -173,7 +205,8 @@ impl Walk<'_, '_> {
         })
     }
 
-    /// A line with no newline: torn by a crash, if it can be the beginning of the next record.
+    /// A line with no newline: torn by a crash, if it can be the beginning of the next record. After a loss
+    /// of power zeros may follow it, or stand in place of all of it: the file grew, its blocks were not written.
     fn unfinished(&self, item: &Item) -> Result<u64, Why> {
         if !self.lines.is_last_file() {
             let detail = "the file ends within a line, and another follows".to_owned();
@@ -198,7 +231,8 @@ impl Walk<'_, '_> {
         depth_within(found, MAX_DEPTH.saturating_add(1)).map_err(edited)?;
         // A number may be torn after its sign, its point or its exponent's letter: a digit mends that.
         let mended = [found, b"0"].concat();
-        if !is_torn_json(found) && !is_torn_json(&mended) {
+        let only_zeros = found.is_empty();
+        if !only_zeros && !is_torn_json(found) && !is_torn_json(&mended) {
             return Err(edited(
                 "a last line without newline that no record begins with",
             ));
@@ -220,14 +254,32 @@ impl Walk<'_, '_> {
             return self.diagnose(item, &line, hash).map(Some);
         }
         if begins {
+            if let Some(expected) = self.verifier.expected_head
+                && expected.seq < line.seq
+            {
+                // It can't be compared with anything that is here, and silence would vouch for it.
+                let mut fault = self.fault(&item.place, Why::Removed { found: line.seq });
+                fault.seq = expected.seq;
+                return Ok(Some(fault));
+            }
             self.summary.first_seq = line.seq;
         }
-        if let Err(why) = self.admit(item, &line, hash) {
+        if let Err(why) = self
+            .admit(item, &line, hash)
+            .and_then(|()| self.hand_out(item))
+        {
             let mut fault = self.fault(&item.place, why);
             fault.seq = line.seq;
             return Ok(Some(fault));
         }
         Ok(None)
+    }
+
+    fn hand_out(&mut self, item: &Item) -> Result<(), Why> {
+        if let Some(each) = &mut self.each {
+            each(Record::parse(&item.bytes)?);
+        }
+        Ok(())
     }
 
     /// A record that is linked to the one before it: whether it may stand here, and what it says.

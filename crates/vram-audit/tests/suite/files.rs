@@ -100,6 +100,73 @@ fn a_torn_line_is_cut_off_and_the_chain_says_so() {
 }
 
 #[test]
+fn zeros_that_a_loss_of_power_left_are_cut_off_and_the_chain_says_so() {
+    // After the last newline, and after a torn line; few, and more than a line may have.
+    for (kept, zeros) in [(0, 1), (0, 3 << 20), (30, 4096), (30, 3 << 20)] {
+        let (_dir, path) = place();
+        let trail = open(&path).unwrap();
+        write(&trail, 3);
+        trail.close().unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        let last = bytes[..bytes.len() - 1]
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .unwrap()
+            + 1;
+        bytes.truncate(last + kept);
+        bytes.resize(last + kept + zeros, 0);
+        fs::write(&path, &bytes).unwrap();
+        let tail = u64::try_from(kept + zeros).unwrap();
+        assert_eq!(intact(&path).ending, Ending::Zeroed { bytes: tail });
+        let shown = Records::new([Source::file(&path)]).map(Result::unwrap);
+        assert_eq!(shown.count(), 5);
+
+        let trail = open(&path).unwrap();
+        write(&trail, 3);
+        trail.close().unwrap();
+
+        let summary = intact(&path);
+        assert_eq!((summary.ending, summary.crashes), (Ending::Closed, 1));
+        assert_eq!(last_opened(&path)["cut_bytes"], tail);
+    }
+}
+
+#[test]
+fn a_first_file_of_zeros_begins_the_trail_anew_and_the_chain_says_so() {
+    let (_dir, path) = place();
+    open(&path).unwrap().close().unwrap();
+    fs::write(&path, [0; 4096]).unwrap();
+    open(&path).unwrap().close().unwrap();
+    assert_eq!(intact(&path).ending, Ending::Closed);
+    assert_eq!(last_opened(&path)["cut_bytes"], 4096);
+}
+
+#[test]
+fn zeros_that_anything_follows_are_no_loss_of_power() {
+    let (_dir, path) = place();
+    open(&path).unwrap().close().unwrap();
+    let whole = fs::read(&path).unwrap();
+    for zeros in [1, 4096, 3 << 20] {
+        for after in [b"{".as_slice(), b"\n", &whole] {
+            let edited = [whole.as_slice(), &vec![0; zeros], after].concat();
+            fs::write(&path, &edited).unwrap();
+            assert!(matches!(open(&path), Err(Error::NotIntact { .. })));
+            assert_eq!(fs::read(&path).unwrap(), edited);
+        }
+    }
+}
+
+#[test]
+fn a_copy_is_verified_in_a_directory_that_others_may_write_to() {
+    let (dir, path) = place();
+    open(&path).unwrap().close().unwrap();
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
+    assert_eq!(intact(&path).ending, Ending::Closed);
+    // To be written there it is refused as before.
+    assert!(matches!(open(&path), Err(Error::Unsafe { .. })));
+}
+
+#[test]
 fn a_torn_first_line_begins_the_trail_anew_and_the_chain_says_so() {
     let (_dir, path) = place();
     open(&path).unwrap().close().unwrap();

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use vram_audit::{Clock, Options, SigningKey, Source, Store, Verdict, Verifier, VerifyingKey};
@@ -57,6 +58,21 @@ impl Disk {
         );
     }
 
+    /// Waits until a call has synced this text and a checkpoint after it, for as long as a minute.
+    pub(crate) fn is_signed_in_time(&self, text: &str) -> bool {
+        let is_signed = |state: &State| {
+            let synced = String::from_utf8(state.synced.concat()).unwrap();
+            let after = synced.rsplit_once(text);
+            after.is_some_and(|(_, after)| after.contains(r#""kind":"checkpoint""#))
+        };
+        let state = self.state.lock().unwrap();
+        let bound = Duration::from_mins(1);
+        let waited = self
+            .changed
+            .wait_timeout_while(state, bound, |state| !is_signed(state));
+        is_signed(&waited.unwrap().0)
+    }
+
     /// Takes so many more bytes, then is full.
     pub(crate) fn leave_room_for(&self, bytes: usize) {
         self.state.lock().unwrap().room = Some(bytes);
@@ -98,6 +114,7 @@ impl Store for OnDisk {
             return Err(io::Error::other("simulated: the disk does not answer"));
         }
         state.synced = state.files.clone();
+        self.0.changed.notify_all();
         Ok(())
     }
 
@@ -139,6 +156,7 @@ pub(crate) fn options() -> Options {
     Options::new("tests")
         .unwrap()
         .clock(Arc::new(CountingClock::default()))
+        .checkpoint_within(Duration::MAX)
 }
 
 pub(crate) fn sources(files: &[Vec<u8>]) -> Vec<Source<'_>> {

@@ -159,6 +159,43 @@ fn a_critical_event_returns_only_once_it_is_synced() {
 }
 
 #[test]
+fn a_routine_event_that_nothing_follows_is_signed_within_the_bound() {
+    for bound in [Duration::ZERO, Duration::from_millis(1)] {
+        let disk = Disk::new();
+        let trail = begin(&disk, options().checkpoint_within(bound));
+        for text in ["first", "second"] {
+            trail
+                .append(Urgency::Routine, &json!({"event": text}))
+                .unwrap();
+            assert!(disk.is_signed_in_time(text), "{text} within {bound:?}");
+        }
+        let files = disk.files();
+        assert_eq!(
+            verify(&files).summary().signed_through,
+            verify(&files).summary().head.map(|head| head.seq)
+        );
+        trail.close().unwrap();
+        assert!(verify(&disk.files()).is_intact());
+        let checkpoints = events(&disk, "checkpoint");
+        let reasons: Vec<_> = checkpoints.iter().map(|one| &one["reason"]).collect();
+        assert_eq!(reasons, ["opened", "interval", "interval", "closed"]);
+    }
+}
+
+#[test]
+fn nothing_is_signed_for_the_time_before_the_bound_has_passed() {
+    let disk = Disk::new();
+    let trail = begin(&disk, options().checkpoint_within(Duration::MAX));
+    for urgency in [Urgency::Routine, Urgency::Critical, Urgency::Routine] {
+        trail.append(urgency, &json!({"event": "e"})).unwrap();
+    }
+    trail.close().unwrap();
+    let checkpoints = events(&disk, "checkpoint");
+    let reasons: Vec<_> = checkpoints.iter().map(|one| &one["reason"]).collect();
+    assert_eq!(reasons, ["opened", "critical", "closed"]);
+}
+
+#[test]
 fn a_full_disk_fails_the_trail_and_leaves_a_torn_line() {
     let disk = Disk::new();
     let trail = begin(&disk, options());

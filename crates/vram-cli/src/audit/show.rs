@@ -20,14 +20,16 @@ use crate::shown::shown;
 
 /// Show the records of an audit trail.
 ///
-/// Without a key nothing is verified, and what is shown may be anything; with --key the trail is verified first,
-/// and nothing of one that isn't intact is shown. Given one file, those that follow it by name are shown with it.
+/// Without a key nothing is verified, and what is shown may be anything; with --key the trail is verified as it is
+/// read, and nothing of one that isn't intact is shown. Records that no signature covers yet are marked with `?`:
+/// whoever may write to the file could have replaced them. Given one file, those that follow it by name are shown
+/// with it.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// The trail's files, in their order; or the first alone.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Verify the trail first, with this public key of its writer, as PEM; may be given several times.
+    /// Verify the trail, with this public key of its writer, as PEM; may be given several times.
     #[arg(long, value_name = "FILE")]
     key: Vec<PathBuf>,
     /// Only events of this name, such as `verification_failed`; may be given several times.
@@ -63,8 +65,11 @@ pub(crate) struct Options {
 
 #[derive(Serialize)]
 struct ShowDocument<'a> {
-    /// Whether the trail was verified, which it is with a key only.
+    /// Whether the trail was verified, which it is with a key only. How far that reaches, the next member says.
     verified: bool,
+    /// The last record that a signature vouches for; null where none does, or nothing was verified. Whoever may
+    /// write to the file could have replaced those after it.
+    signed_through: Option<u64>,
     /// How many records answer to what was asked, shown or not.
     matching: u64,
     records: &'a VecDeque<Record>,
@@ -72,63 +77,112 @@ struct ShowDocument<'a> {
 
 pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
     let files = files(&options.files)?;
-    let verified = !options.key.is_empty();
-    if verified {
+    let mut wanted = Wanted::new(options)?;
+    let mut signed = None;
+    if options.key.is_empty() {
+        for record in Records::new(sources(&files)) {
+            wanted.take(record.context("the trail can't be read further")?);
+        }
+    } else {
         let keys = options.key.iter().map(|path| key::public(path));
         let verifier = Verifier::new(keys.collect::<anyhow::Result<Vec<_>>>()?).from_continuation();
-        if let Verdict::Broken { fault, .. } = verifier.verify(sources(&files))? {
-            let fault = shown(&fault.to_string());
-            output::note(&format!("{BAD}not intact:{BAD:#} {fault}"));
-            output::note(
-                "nothing of it is shown; `vram audit show` without a key shows it as it is",
-            );
-            return Ok(Exit::Integrity);
+        // What is shown is what was verified: the files are read once, and could change before a second time.
+        match verifier.verify_each(sources(&files), |record| wanted.take(record))? {
+            Verdict::Intact(summary) => signed = Some(Signed(summary.signed_through)),
+            Verdict::Broken { fault, .. } => {
+                let fault = shown(&fault.to_string());
+                output::note(&format!("{BAD}not intact:{BAD:#} {fault}"));
+                output::note(
+                    "nothing of it is shown; `vram audit show` without a key shows it as it is",
+                );
+                return Ok(Exit::Integrity);
+            }
         }
     }
-    let (records, matching) = options.wanted(Records::new(sources(&files)))?;
     if options.format.json {
         let body = ShowDocument {
-            verified,
-            matching,
-            records: &records,
+            verified: signed.is_some(),
+            signed_through: signed.and_then(|Signed(through)| through),
+            matching: wanted.matching,
+            records: &wanted.last,
         };
         Output::default().json(&Document::new("audit show", body))?;
     } else {
-        if !verified {
+        wanted.show(signed)?;
+    }
+    Ok(Exit::Good)
+}
+
+/// How far signatures vouch for a trail that was verified.
+#[derive(Clone, Copy)]
+struct Signed(Option<u64>);
+
+impl Signed {
+    fn covers(self, record: &Record) -> bool {
+        self.0.is_some_and(|through| record.seq <= through)
+    }
+}
+
+/// The last of the records that are wanted, and how many there are in all.
+struct Wanted<'a> {
+    options: &'a Options,
+    most: usize,
+    last: VecDeque<Record>,
+    matching: u64,
+}
+
+impl<'a> Wanted<'a> {
+    fn new(options: &'a Options) -> anyhow::Result<Self> {
+        Ok(Self {
+            options,
+            most: usize::try_from(options.last)?,
+            last: VecDeque::new(),
+            matching: 0,
+        })
+    }
+
+    fn take(&mut self, record: Record) {
+        if !self.options.wants(&record) {
+            return;
+        }
+        self.matching = self.matching.saturating_add(1);
+        if self.last.len() >= self.most {
+            self.last.pop_front();
+        }
+        self.last.push_back(record);
+    }
+
+    fn show(&self, signed: Option<Signed>) -> anyhow::Result<()> {
+        if signed.is_none() {
             output::note(&format!(
                 "{CAUTION}not verified{CAUTION:#}: give the writer's public key with --key"
             ));
         }
-        Output::default().text(&table(&records))?;
-        let left_out = matching.saturating_sub(u64::try_from(records.len())?);
+        Output::default().text(&table(&self.last, signed))?;
+        let left_out = self
+            .matching
+            .saturating_sub(u64::try_from(self.last.len())?);
         if left_out > 0 {
             output::note(&format!(
                 "{left_out} earlier records are left out: see --last"
             ));
         }
+        let unsigned = |signed: Signed| {
+            let records = self.last.iter().filter(|record| !signed.covers(record));
+            records.count()
+        };
+        let unsigned = signed.map_or(0, unsigned);
+        if unsigned > 0 {
+            output::note(&format!(
+                "{CAUTION}{unsigned} not signed{CAUTION:#} yet, marked with `?`: whoever may write to the file could \
+                 have replaced them"
+            ));
+        }
+        Ok(())
     }
-    Ok(Exit::Good)
 }
 
 impl Options {
-    /// The last of the records that are wanted, and how many there are in all.
-    fn wanted(&self, records: Records<'_>) -> anyhow::Result<(VecDeque<Record>, u64)> {
-        let (mut last, mut matching) = (VecDeque::new(), 0_u64);
-        let most = usize::try_from(self.last)?;
-        for record in records {
-            let record = record.context("the trail can't be read further")?;
-            if !self.wants(&record) {
-                continue;
-            }
-            matching = matching.saturating_add(1);
-            if last.len() >= most {
-                last.pop_front();
-            }
-            last.push_back(record);
-        }
-        Ok((last, matching))
-    }
-
     fn wants(&self, record: &Record) -> bool {
         let filter = Filter {
             event: None,
@@ -148,7 +202,7 @@ impl Options {
     }
 }
 
-fn table(records: &VecDeque<Record>) -> String {
+fn table(records: &VecDeque<Record>, signed: Option<Signed>) -> String {
     if records.is_empty() {
         return "no such record\n".to_owned();
     }
@@ -163,9 +217,11 @@ fn table(records: &VecDeque<Record>) -> String {
     // Elsewhere each record is one line, however long: for grep, and for pagers.
     table.set_header(["#", "Time (UTC)", "Event", "What"]);
     for record in records {
-        let mark = if record.critical { " !" } else { "" };
+        let critical = if record.critical { " !" } else { "" };
+        let is_unsigned = signed.is_some_and(|signed| !signed.covers(record));
+        let unsigned = if is_unsigned { " ?" } else { "" };
         table.add_row([
-            format!("{}{mark}", record.seq),
+            format!("{}{critical}{unsigned}", record.seq),
             format!("{:.3}", record.time),
             shown(record.name()),
             what(record),

@@ -16,7 +16,8 @@ use crate::shown::shown;
 ///
 /// Every record names the hash of the one before it, and checkpoints sign the chain. The first record that is not
 /// what was written is named, and why: edited, removed, reordered, repeated, inserted, truncated, or signed by
-/// another. A last line that a crash tore is told apart from that, and is no fault. Given one file, those that
+/// another. A last line that a crash tore is told apart from that, and is no fault, nor are zeros that a loss of power
+/// left in its place. Given one file, those that
 /// follow it by name are checked with it.
 ///
 /// Ends with 0 if the trail is intact, with 3 if it is not.
@@ -150,6 +151,10 @@ fn ending(ending: Ending) -> String {
         Ending::Torn { bytes } => format!(
             "{CAUTION}a torn last line{CAUTION:#} of {bytes} bytes: its writer is at it, or was killed; nothing \
              that was acknowledged is in it"
+        ),
+        Ending::Zeroed { bytes } => format!(
+            "{CAUTION}{bytes} bytes that were never written{CAUTION:#}, zeros: the power was lost, or the system \
+             crashed; no critical event that was acknowledged is in them"
         ),
         _ => "not closed: it is in use, or its writer was killed".to_owned(),
     }

@@ -198,6 +198,35 @@ fn a_torn_last_line_is_no_tampering() {
 }
 
 #[test]
+fn zeros_that_a_loss_of_power_left_are_no_tampering() {
+    let desk = Desk::sealed();
+    desk.put(&(desk.text() + &"\0".repeat(4096)));
+
+    let ran = desk.verify(&[]);
+
+    assert_eq!(ran.code, 0, "{}", ran.text());
+    assert!(ran.text().contains("never written"), "{}", ran.text());
+    let document = desk.verify(&["--json"]).json();
+    assert_eq!(document["summary"]["ending"]["ending"], "zeroed");
+    assert_eq!(document["summary"]["ending"]["bytes"], 4096);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_copy_is_checked_and_shown_in_a_folder_that_others_may_write_to() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let desk = Desk::sealed();
+    let open = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(desk.folder.path(), open).unwrap();
+
+    let verified = desk.verify(&[]);
+    let shown = desk.show(&[]);
+
+    assert_eq!(verified.code, 0, "{}", verified.stderr);
+    assert_eq!(shown.code, 0, "{}", shown.stderr);
+}
+
+#[test]
 fn an_end_that_was_cut_off_is_found_by_the_head_that_was_noted() {
     let desk = Desk::new();
     let ran = desk.record("seal", &[]);
@@ -265,6 +294,49 @@ fn what_is_shown_is_chosen() {
     assert!(last.json()["matching"].as_u64().unwrap() > 1);
     assert_eq!(none.text(), "no such record\n");
     assert!(none.stderr.contains("not verified"), "{}", none.stderr);
+}
+
+#[test]
+fn records_that_no_signature_covers_are_shown_as_such() {
+    let desk = Desk::sealed();
+    let key = ["--key", desk.public.to_str().unwrap()];
+    let with_key = |rest: &[&str]| desk.show(&[&key, rest].concat());
+    let whole = with_key(&["--json", "--all"]).json();
+    let last = whole["records"].as_array().unwrap().last().unwrap();
+    assert_eq!(whole["signed_through"], last["seq"]);
+    assert!(!with_key(&[]).text().contains('?'));
+    // Its writer is killed before the next checkpoint.
+    let text = desk.text();
+    let allocated = text.find(r#""event":"allocated""#).unwrap();
+    let end = allocated + text[allocated..].find('\n').unwrap() + 1;
+    desk.put(&text[..end]);
+
+    let document = with_key(&["--json", "--all"]).json();
+    let table = with_key(&["--all"]);
+    let unverified = desk.show(&["--all"]);
+
+    assert_eq!(document["verified"], true);
+    let records = document["records"].as_array().unwrap();
+    let (allocated, signed) = records.split_last().unwrap();
+    let checkpoint = signed
+        .iter()
+        .rfind(|record| record["kind"] == "checkpoint")
+        .unwrap();
+    assert_eq!(document["signed_through"], checkpoint["seq"]);
+    let marked = |text: &str| {
+        let lines = text.lines().filter(|line| line.contains(" ? "));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (checkpoint, last) = (&checkpoint["seq"], &allocated["seq"]);
+    let expected = last.as_u64().unwrap() - checkpoint.as_u64().unwrap();
+    let marked_lines = marked(table.text());
+    assert_eq!(u64::try_from(marked_lines.len()).unwrap(), expected);
+    let last_line = marked_lines.last().unwrap();
+    assert!(last_line.trim_start().starts_with(&format!("{last} ?")));
+    assert!(table.stderr.contains("not signed"), "{}", table.stderr);
+    assert!(marked(unverified.text()).is_empty());
+    let document = desk.show(&["--json"]).json();
+    assert!(document["signed_through"].is_null());
 }
 
 #[test]
