@@ -244,7 +244,7 @@ mod tests {
             scope.spawn(|| {
                 let mut some = [0; 64 << 10];
                 while !ended.load(std::sync::atomic::Ordering::SeqCst) {
-                    client.read(&mut some).ok();
+                    client.read_exact(&mut some).ok();
                     std::thread::sleep(Duration::from_millis(5));
                 }
             });

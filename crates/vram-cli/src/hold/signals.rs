@@ -148,7 +148,7 @@ mod imp {
     }
 
     /// Whether SIGHUP is ignored, as far as the system says: the mask in `/proc/self/status`, whose lowest bit is
-    /// signal 1 (proc_pid_status(5)).
+    /// signal 1 (`proc_pid_status(5)`).
     fn hangup_is_ignored() -> bool {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         super::ignores_hangup(&status)
