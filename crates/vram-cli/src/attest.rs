@@ -6,6 +6,7 @@ mod report;
 use std::path::PathBuf;
 
 use clap::Args;
+use vram_seal::SigningKey;
 use vram_seal::evidence::Challenge;
 
 use self::destination::Destination;
@@ -14,6 +15,7 @@ use crate::exit::{Exit, Misused};
 use crate::output::{Document, Output};
 use crate::progress::Display;
 use crate::seal::{self, Batch, Plan};
+use crate::session::Session;
 use crate::trail::TrailOptions;
 
 /// Seal model files, and answer a challenge with signed evidence of where they lie.
@@ -50,27 +52,37 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
     let destination = destination.transpose()?;
 
     let display = Display::new();
-    let batch = seal::seal_all(&options.seal, plan, &options.trail, None, &display)?;
-    let Batch {
-        sealed, session, ..
-    } = &batch;
+    let session = seal::open(&options.seal, &options.trail, None, &display)?;
+    let attested = attest(options, plan, &session, &key, destination, display);
+    session.end(attested)
+}
+
+fn attest(
+    options: &Options,
+    plan: Plan,
+    session: &Session,
+    key: &SigningKey,
+    destination: Option<Destination>,
+    display: Display,
+) -> anyhow::Result<Exit> {
+    let batch = seal::seal_all(&options.seal, plan, session, None, &display)?;
+    let Batch { sealed, .. } = &batch;
     display.doing("evidence", "measure");
     let shards = sealed.iter().map(|sealed| &sealed.shard);
-    let attestation = session.manager.attest(shards, options.challenge, &key)?;
+    let attestation = session.manager.attest(shards, options.challenge, key)?;
     let envelope = attestation.to_json()?;
     drop(display);
 
     let written = destination.map(|to| to.write(&envelope)).transpose()?;
     let mut output = Output::default();
     if options.format.json {
-        let body = report::document(&batch, &attestation, &key, written.as_deref(), &envelope);
+        let body = report::document(&batch, &attestation, key, written.as_deref(), &envelope);
         output.json(&Document::new("attest", body))?;
     } else if let Some(path) = &written {
-        output.text(&report::text(&batch, &attestation, &key, path))?;
+        output.text(&report::text(&batch, &attestation, key, path))?;
     } else {
         // Nothing but the evidence, and not one byte more: a verifier takes it as it was written.
         output.bytes(&envelope)?;
     }
-    batch.close()?;
     Ok(Exit::Good)
 }

@@ -116,6 +116,16 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
         &display,
         |builder| builder,
     )?;
+    let exit = drill_and_tell(options, &session, flip, display);
+    session.end(exit)
+}
+
+fn drill_and_tell(
+    options: &Options,
+    session: &Session,
+    flip: Flip,
+    display: Display,
+) -> anyhow::Result<Exit> {
     let findings = drill(&session.manager, options.size, flip, &display)?;
     drop(display);
 
@@ -125,12 +135,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
         Exit::Integrity
     };
     if options.format.json {
-        let body = report::document(&session, &findings);
+        let body = report::document(session, &findings);
         Output::default().json(&Document::new("drill", body))?;
     } else {
-        Output::default().text(&report::text(&session, &findings))?;
+        Output::default().text(&report::text(session, &findings))?;
     }
-    session.close()?;
     Ok(exit)
 }
 

@@ -27,8 +27,8 @@ use crate::trail::Kept;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Holding")]
 pub(crate) struct HoldOptions {
-    /// Keep the shards sealed until SIGTERM or SIGINT, and verify them again and again. Then the memory is wiped
-    /// and given back, and the trail closed. A verification that fails ends it, with 3.
+    /// Keep the shards sealed until SIGTERM, SIGINT or SIGHUP, and verify them again and again. Then the memory is
+    /// wiped and given back, and the trail closed. A verification that fails ends it, with 3.
     #[arg(long)]
     hold: bool,
     /// Verify that often; as 60s, 5m or 1h.
@@ -53,12 +53,13 @@ pub(crate) struct HoldOptions {
 #[derive(Debug)]
 pub(crate) struct Holding {
     every: Duration,
-    signals: Signals,
     health: Arc<Health>,
     metrics: Arc<MetricsObserver>,
     exposition: Option<Arc<Exposition>>,
     /// Serves as long as this lives.
     server: Option<Server>,
+    /// Declared last: a signal that comes while the others end is still heard.
+    signals: Signals,
 }
 
 /// What documents say of it.
@@ -147,16 +148,21 @@ impl Holding {
         }
     }
 
-    /// Holds shards that have just been verified, until a signal comes or one of them fails. Nothing is
-    /// served after.
-    pub(crate) fn hold(self, manager: &Manager, shards: &[&SealedShard]) -> Exit {
+    /// Lets go of the manager, so that it can end. What is served goes on and says that the end has come.
+    pub(crate) fn release(&self) {
+        self.health.release();
+    }
+
+    /// Holds shards that have just been verified, until a signal comes or one of them fails. Serves on: the shards are
+    /// not to wait for a client.
+    pub(crate) fn hold(&self, manager: &Manager, shards: &[&SealedShard]) -> Exit {
         self.health.verified(Instant::now());
         let count = match shards.len() {
             1 => "1 shard".to_owned(),
             count => format!("{count} shards"),
         };
         output::note(&format!(
-            "holding {count}, verifying every {}; SIGTERM or SIGINT ends it",
+            "holding {count}, verifying every {}; SIGTERM, SIGINT or SIGHUP ends it",
             time(self.every)
         ));
         let held = self.verify_until_the_end(manager, shards);

@@ -11,8 +11,9 @@ mod signature;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use anyhow::bail;
 use clap::Args;
-use vram_residency::{Manager, SealRequest, SealedShard, VerificationReport};
+use vram_residency::{Manager, Progress, SealRequest, SealedShard, Stage, VerificationReport};
 use vram_seal::{Digest, ModelRef, ShardId, VerityDigest};
 
 use self::expected::{Expected, SourceOptions};
@@ -118,21 +119,13 @@ pub(crate) struct Sealed {
     pub(crate) shard: SealedShard,
 }
 
-/// What a run has sealed. The shards are gone before the manager that sealed them.
-pub(crate) struct Batch {
+/// What a run has sealed.
+pub(crate) struct Batch<'a> {
     pub(crate) sealed: Vec<Sealed>,
     sets: Vec<set::Set>,
     signed: Option<plan::Signed>,
     pub(crate) sealing: Duration,
-    pub(crate) session: Session,
-}
-
-impl Batch {
-    /// Ends the run in order: the shards are wiped, then the manager and the trail that it tells are done.
-    pub(crate) fn close(self) -> anyhow::Result<()> {
-        drop(self.sealed);
-        self.session.close()
-    }
+    pub(crate) session: &'a Session,
 }
 
 pub(crate) fn run(command: &Command) -> anyhow::Result<Exit> {
@@ -140,21 +133,40 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<Exit> {
     let plan = Plan::new(&command.options)?;
     let holding = command.hold.prepare()?;
     let display = Display::new();
-    let batch = seal_all(
-        &command.options,
-        plan,
-        &command.trail,
-        holding.as_ref(),
-        &display,
-    )?;
+    let session = open(&command.options, &command.trail, holding.as_ref(), &display)?;
+    let exit = seal_and_hold(command, plan, &session, holding.as_ref(), display);
+    // The shards are wiped by now. Whoever is served waits for nothing of this, and is waited for last.
+    if let Some(holding) = &holding {
+        holding.release();
+    }
+    match exit {
+        // What went wrong while they were held has been told: it says more than what goes wrong here.
+        Ok(exit) if exit != Exit::Good => {
+            if let Err(error) = session.end(Ok(())) {
+                exit::told("seal", &error);
+            }
+            Ok(exit)
+        }
+        exit => session.end(exit),
+    }
+}
+
+/// Seals, verifies, tells, and holds. No shard is left after it, however it ends.
+fn seal_and_hold(
+    command: &Command,
+    plan: Plan,
+    session: &Session,
+    holding: Option<&Holding>,
+    display: Display,
+) -> anyhow::Result<Exit> {
     let Batch {
         sealed,
         sets,
         signed,
         sealing,
-        session,
-    } = batch;
-    let verified = verify(&session.manager, &sealed, &display)?;
+        ..
+    } = seal_all(&command.options, plan, session, holding, &display)?;
+    let verified = verify(&session.manager, &sealed, holding, &display)?;
     drop(display);
 
     let shards = sealed.iter().zip(&verified);
@@ -163,40 +175,28 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<Exit> {
         .collect();
     if command.format.json {
         let signed = signed.as_ref();
-        let held = holding.as_ref().map(Holding::document);
-        let body = report::document(&session, &shards, &sets, signed, sealing, held);
+        let held = holding.map(Holding::document);
+        let body = report::document(session, &shards, &sets, signed, sealing, held);
         Output::default().json(&Document::new("seal", body))?;
     } else {
         let (signed, held) = (signed.as_ref(), holding.is_some());
         Output::default().text(&report::text(
-            &session, &shards, &sets, signed, sealing, held,
+            session, &shards, &sets, signed, sealing, held,
         ))?;
     }
-    drop(shards);
-    let exit = holding.map_or(Exit::Good, |holding| {
+    Ok(holding.map_or(Exit::Good, |holding| {
         let shards: Vec<_> = sealed.iter().map(|Sealed { shard, .. }| shard).collect();
         holding.hold(&session.manager, &shards)
-    });
-    drop(sealed);
-    match (session.close(), exit) {
-        (closed, Exit::Good) => closed.map(|()| exit),
-        (Ok(()), exit) => Ok(exit),
-        // What went wrong before says more.
-        (Err(error), exit) => {
-            exit::told("seal", &error);
-            Ok(exit)
-        }
-    }
+    }))
 }
 
-/// Seals everything that is planned.
-pub(crate) fn seal_all(
+/// Opens the device for what is to be sealed.
+pub(crate) fn open(
     options: &Options,
-    plan: Plan,
     trail: &TrailOptions,
     holding: Option<&Holding>,
     display: &Display,
-) -> anyhow::Result<Batch> {
+) -> anyhow::Result<Session> {
     let session = Session::open(
         &options.device,
         &options.keys,
@@ -215,18 +215,28 @@ pub(crate) fn seal_all(
             builder
         },
     )?;
-
     if let Some(holding) = holding {
         holding.watch(&session.manager, session.trail());
     }
+    Ok(session)
+}
+
+/// Seals everything that is planned, or fails: also if a signal comes before it is done.
+pub(crate) fn seal_all<'a>(
+    options: &Options,
+    plan: Plan,
+    session: &'a Session,
+    holding: Option<&Holding>,
+    display: &Display,
+) -> anyhow::Result<Batch<'a>> {
     let started = Instant::now();
+    let progress = Watched { display, holding };
     let (mut sealed, mut sets) = (Vec::new(), Vec::new());
     for work in plan.work {
-        if holding.is_some_and(Holding::is_over) {
-            break;
-        }
+        go_on(holding)?;
         let folder = work.folder().map(Path::to_owned);
-        let shards = seal(&session.manager, work, options, display)?;
+        let shards = seal(&session.manager, work, options, &progress);
+        let shards = shards.map_err(|error| cut_short(error, holding))?;
         if let Some(folder) = folder {
             sets.push(options.set.sealed(&folder, &shards)?);
         }
@@ -241,16 +251,55 @@ pub(crate) fn seal_all(
     })
 }
 
+/// Shows how far a seal has come, and gives it up once a signal asks for the end.
+struct Watched<'a> {
+    display: &'a Display,
+    holding: Option<&'a Holding>,
+}
+
+impl Progress for Watched<'_> {
+    fn advanced(&self, stage: Stage, done: u64, total: u64) {
+        self.display.progress().advanced(stage, done, total);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.holding.is_some_and(Holding::is_over)
+    }
+}
+
+/// Fails once a signal asked for the end.
+fn go_on(holding: Option<&Holding>) -> anyhow::Result<()> {
+    if holding.is_some_and(Holding::is_over) {
+        bail!(CUT_SHORT);
+    }
+    Ok(())
+}
+
+/// What is said of a seal that a signal ended, in place of the shard that was at hand.
+fn cut_short(error: anyhow::Error, holding: Option<&Holding>) -> anyhow::Error {
+    let given_up = matches!(
+        error.downcast_ref(),
+        Some(vram_residency::Error::Cancelled { .. })
+    );
+    match go_on(holding) {
+        Err(cut_short) if given_up => cut_short,
+        _ => error,
+    }
+}
+
+const CUT_SHORT: &str = "a signal came before everything was sealed and verified: what was sealed is wiped, and \
+                         nothing is held";
+
 fn seal(
     manager: &Manager,
     work: Work,
     options: &Options,
-    display: &Display,
+    progress: &Watched<'_>,
 ) -> anyhow::Result<Vec<Sealed>> {
     let (id, path, source, expectation) = match work {
         Work::Folder { folder, .. } => {
             let model = options.model.as_ref();
-            let (hashing, progress) = (options.hashing.into(), display.progress());
+            let (hashing, display) = (options.hashing.into(), progress.display);
             display.counting_together(folder.files().len());
             let shards = manager.seal_folder_hashing(&folder, model, hashing, progress)?;
             display.counting_each();
@@ -269,7 +318,7 @@ fn seal(
     };
     let mut request = SealRequest::file(id, source)
         .hashing(options.hashing.into())
-        .progress(display.progress());
+        .progress(progress);
     if let Some(model) = &options.model {
         request = request.model(model.clone());
     }
@@ -289,9 +338,11 @@ fn seal(
 fn verify(
     manager: &Manager,
     sealed: &[Sealed],
+    holding: Option<&Holding>,
     display: &Display,
 ) -> anyhow::Result<Vec<VerificationReport>> {
     let verify = |Sealed { shard, .. }: &Sealed| {
+        go_on(holding)?;
         display.doing(shard.id().as_str(), "verify");
         Ok(manager.verify(shard)?.report)
     };

@@ -5,8 +5,9 @@ use vram_alloc::DeviceProperties;
 use vram_residency::{Manager, ManagerBuilder};
 
 use crate::device::{self, DeviceOptions};
+use crate::exit;
 use crate::key::{self, KeyOptions, SealKeyDocument};
-use crate::output::{CAUTION, row};
+use crate::output::{self, CAUTION, row};
 use crate::profile::Applied;
 use crate::progress::Display;
 use crate::trail::{Kept, TrailDocument, TrailOptions};
@@ -63,8 +64,13 @@ impl Session {
         if found.simulated_because.is_some() {
             builder = builder.allow_simulated();
         }
+        let manager = match configure(builder).build(&found.platform) {
+            Ok(manager) => manager,
+            // That there was none is recorded: the trail ends in order all the same.
+            Err(error) => return ended(Err(error.into()), trail.map_or(Ok(()), Kept::close)),
+        };
         Ok(Self {
-            manager: configure(builder).build(&found.platform)?,
+            manager,
             simulated_because: found.simulated_because,
             key_origin,
             trail,
@@ -77,10 +83,16 @@ impl Session {
     }
 
     /// Ends the run in order: the manager first, then the trail that it tells. The shards must be gone.
-    pub(crate) fn close(self) -> anyhow::Result<()> {
+    fn close(self) -> anyhow::Result<()> {
         let Self { manager, trail, .. } = self;
         drop(manager);
         trail.map_or(Ok(()), Kept::close)
+    }
+
+    /// Ends the run in order, whatever came of it. What went wrong in it is the error; if nothing did, what went wrong
+    /// in ending it. The shards must be gone.
+    pub(crate) fn end<T>(self, came_of_it: anyhow::Result<T>) -> anyhow::Result<T> {
+        ended(came_of_it, self.close())
     }
 
     /// The lines that say which device it is, and under which policy it is used.
@@ -112,6 +124,18 @@ impl Session {
             policy: Applied::by(&self.manager),
             seal_key: self.seal_key(),
             audit: self.trail.as_ref().map(Kept::document),
+        }
+    }
+}
+
+/// What came of a run that has been closed, and of closing it. Of two errors, the one of closing is told at once.
+fn ended<T>(came_of_it: anyhow::Result<T>, closed: anyhow::Result<()>) -> anyhow::Result<T> {
+    match (came_of_it, closed) {
+        (Ok(value), Ok(())) => Ok(value),
+        (Ok(_), Err(error)) | (Err(error), Ok(())) => Err(error),
+        (Err(error), Err(closing)) => {
+            output::note(&exit::message(&closing));
+            Err(error)
         }
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct Watch {
     policy: Policy,
     witness: Arc<dyn Witness>,
     told: Told,
+    /// What the last look found, whether or not it was refused; none before the first.
+    newest: Mutex<Option<Surroundings>>,
 }
 
 /// A device and the machine around it, judged at one moment.
@@ -43,6 +45,7 @@ impl Watch {
             policy,
             witness,
             told: Told::default(),
+            newest: Mutex::default(),
         }
     }
 
@@ -78,10 +81,12 @@ impl Watch {
             }
         };
         facts.system = host.system;
-        Ok(Surroundings {
+        let found = Surroundings {
             device: self.policy.assess_device(&facts),
             host: self.policy.assess_host(&host),
-        })
+        };
+        *lock(&self.newest) = Some(found.clone());
+        Ok(found)
     }
 
     /// The warnings of a report on the device and the machine that are new.
@@ -176,6 +181,13 @@ impl Manager {
         let warnings = warnings.count();
         self.tell(&Event::Rechecked { warnings })?;
         Ok(report)
+    }
+
+    /// What the last look at the device and the machine found, whether or not the policy refused it.
+    pub(crate) fn newest_surroundings(&self) -> Surroundings {
+        let settings = self.settings();
+        let newest = lock(&settings.watch.newest).clone();
+        newest.unwrap_or_else(|| settings.surroundings.clone())
     }
 
     fn look_again(&self) -> Result<Report> {

@@ -254,8 +254,11 @@ pub enum Error {
         /// Why not, and what to do.
         why: &'static str,
     },
-    /// Another shard of the same set could not be sealed.
-    #[error("{shard} was given up: another shard of its set could not be sealed")]
+    /// Whoever waits for the seal gave it up, or another shard of the same set could not be sealed.
+    #[error(
+        "{shard} was given up: its seal is not wanted any more, or another shard of its set could not be \
+         sealed"
+    )]
     Cancelled {
         /// The shard.
         shard: ShardId,

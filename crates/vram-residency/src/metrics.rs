@@ -6,10 +6,10 @@ use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use metrics::{Unit, counter, gauge, histogram};
-use vram_policy::{Report, Status, Verdict};
+use vram_policy::{CheckId, Report, Status, Verdict};
 
 use crate::Result;
-use crate::event::{Event, Observer, ObserverError};
+use crate::event::{Event, Observer, ObserverError, Operation};
 use crate::manager::Manager;
 
 /// What kind of number a metric is.
@@ -38,6 +38,9 @@ pub struct Metric {
     /// What it says.
     pub help: &'static str,
 }
+
+/// The label `check` of a violation that no check found: a measurement contradicts what the checks were told.
+const CONTRADICTED: &str = "residency";
 
 const fn metric(
     name: &'static str,
@@ -105,9 +108,9 @@ catalogue! {
     POLICY_WARNINGS = "vram_policy_warnings_total", Counter, Count, ["check"],
         "Findings that the policy tolerates, when they were new or had changed";
     POLICY_FINDINGS = "vram_policy_findings", Gauge, Count, ["subject", "status"],
-        "Findings on the device and the host when the manager was made, by their status";
+        "Findings of the newest look at the device and the host, by their status";
     POLICY_VERDICT = "vram_policy_verdict", Gauge, Count, ["subject", "verdict"],
-        "1 for the verdict on the device and on the host when the manager was made, 0 for the others";
+        "1 for the newest verdict on the device and on the host, 0 for the others";
     KEY_ROTATIONS = "vram_key_rotations_total", Counter, Count, [],
         "Changes of the key that seals";
     EVIDENCE = "vram_evidence_total", Counter, Count, [],
@@ -122,7 +125,7 @@ catalogue! {
         "Pinned host memory for seals: limit, lent, idle";
 }
 
-/// Counts the events of one manager. Every metric has the label `device`, the UUID of its device.
+/// Counts the events of one manager. Every counter is there, at 0, from the manager's start. Every metric has the label `device`, the UUID of its device.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -171,12 +174,9 @@ impl MetricsObserver {
         let running = manager.stop_reason().is_none();
         gauge!(RUNNING, "device" => device.clone()).set(f64::from(u8::from(running)));
         gauge!(SHARDS, "device" => device.clone()).set(count(manager.shard_ids().len()));
-        for (subject, report) in [
-            ("device", manager.device_report()),
-            ("host", manager.host_report()),
-        ] {
-            judged(&device, subject, report);
-        }
+        let newest = manager.newest_surroundings();
+        judged(&device, "device", &newest.device);
+        judged(&device, "host", &newest.host);
         let staging = manager.staging();
         for (state, bytes) in [
             ("limit", staging.limit),
@@ -205,12 +205,39 @@ impl MetricsObserver {
         self.device.get().cloned().unwrap_or_default()
     }
 
+    /// Makes every counter there is, at 0. One that came into being with its first event would never be seen to
+    /// grow: the difference of two samples needs a first.
+    fn begin_counting(&self) {
+        let counters = CATALOGUE.iter().filter(|each| each.kind == Kind::Counter);
+        for Metric { name, labels, .. } in counters {
+            match *labels {
+                ["operation"] => {
+                    for operation in [Operation::Seal, Operation::Verify] {
+                        self.count_operation(name, operation, 0);
+                    }
+                }
+                ["check"] => {
+                    for check in CheckId::ALL {
+                        self.count_check(name, check.as_str(), 0);
+                    }
+                    self.count_check(name, CONTRADICTED, 0);
+                }
+                _ => self.count(name, 0),
+            }
+        }
+    }
+
+    fn count_operation(&self, name: &'static str, operation: Operation, by: u64) {
+        let operation = operation.as_str();
+        counter!(name, "device" => self.device(), "operation" => operation).increment(by);
+    }
+
     fn count(&self, name: &'static str, by: u64) {
         counter!(name, "device" => self.device()).increment(by);
     }
 
-    fn count_check(&self, name: &'static str, check: &'static str) {
-        counter!(name, "device" => self.device(), "check" => check).increment(1);
+    fn count_check(&self, name: &'static str, check: &'static str, by: u64) {
+        counter!(name, "device" => self.device(), "check" => check).increment(by);
     }
 
     fn observe(&self, name: &'static str, value: f64) {
@@ -224,6 +251,7 @@ impl Observer for MetricsObserver {
             Event::ManagerStarted { device, .. } => {
                 let device = self.device.get_or_init(|| device.to_string());
                 gauge!(RUNNING, "device" => device.clone()).set(1.0);
+                self.begin_counting();
             }
             Event::ManagerRefused { .. }
             | Event::ManagerStopped { .. }
@@ -259,21 +287,19 @@ impl Observer for MetricsObserver {
                 self.count(FREED_BYTES, bytes.0);
             }
             Event::Refused { operation, .. } => {
-                let operation = operation.as_str();
-                let device = self.device();
-                counter!(REFUSALS, "device" => device, "operation" => operation).increment(1);
+                self.count_operation(REFUSALS, *operation, 1);
             }
             Event::PolicyViolation { checks, .. } if checks.is_empty() => {
-                self.count_check(POLICY_VIOLATIONS, "residency");
+                self.count_check(POLICY_VIOLATIONS, CONTRADICTED, 1);
             }
             Event::PolicyViolation { checks, .. } => {
                 for check in checks {
-                    self.count_check(POLICY_VIOLATIONS, check.as_str());
+                    self.count_check(POLICY_VIOLATIONS, check.as_str(), 1);
                 }
             }
             Event::PolicyWarning { findings, .. } => {
                 for finding in findings {
-                    self.count_check(POLICY_WARNINGS, finding.id.as_str());
+                    self.count_check(POLICY_WARNINGS, finding.id.as_str(), 1);
                 }
             }
         }

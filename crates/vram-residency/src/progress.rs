@@ -25,6 +25,13 @@ impl fmt::Display for Stage {
 pub trait Progress: Send + Sync {
     /// `done` of `total` bytes have been through `stage`.
     fn advanced(&self, stage: Stage, done: u64, total: u64);
+
+    /// Whether nobody wants the seal any more. Asked again and again while bytes are on their way, from several
+    /// threads: once it says so, the seal ends with [`Error::Cancelled`](crate::Error::Cancelled), and the memory
+    /// is wiped and given back. What has reached the device whole is measured and signed all the same.
+    fn is_cancelled(&self) -> bool {
+        false
+    }
 }
 
 /// Nobody waits.

@@ -352,6 +352,41 @@ mod tests {
 
     use super::*;
 
+    /// Wants a seal until it hears of the first bytes.
+    #[derive(Default)]
+    struct Fickle(std::sync::atomic::AtomicBool);
+
+    impl Progress for Fickle {
+        fn advanced(&self, _: crate::Stage, _: u64, _: u64) {
+            self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+
+        fn is_cancelled(&self) -> bool {
+            self.0.load(std::sync::atomic::Ordering::Relaxed)
+        }
+    }
+
+    #[test]
+    fn a_seal_that_is_given_up_on_its_way_reads_no_further_and_leaves_nothing() {
+        let size: u64 = 256 << 20;
+        let model = vram_sim::DeviceModel::small(384 << 20);
+        let machine = vram_sim::Machine::builder().device(model).build().unwrap();
+        let platform = vram_alloc::Platform::with_driver(machine.driver()).unwrap();
+        let key = SealKey::from_bytes(b"a key that is used in tests only").unwrap();
+        let builder = Manager::builder().key(key).allow_simulated();
+        let manager = builder.build(&platform).unwrap();
+        let (fickle, mut zeros) = (Fickle::default(), io::repeat(0).take(size));
+
+        let request = SealRequest::reader("shard".parse().unwrap(), &mut zeros, size);
+        let error = manager.seal(request.progress(&fickle)).unwrap_err();
+
+        assert!(matches!(error, Error::Cancelled { .. }), "{error:?}");
+        assert!(!error.is_fatal());
+        assert!(zeros.limit() > 0, "it was read to its end");
+        assert_eq!(manager.capacity().unwrap().used.0, 0);
+        assert!(manager.shard_ids().is_empty());
+    }
+
     #[test]
     fn a_seal_that_nobody_wants_any_more_reads_nothing_and_leaves_nothing() {
         struct Unreadable;

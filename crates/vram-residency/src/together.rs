@@ -113,6 +113,10 @@ impl Progress for Part<'_> {
         drop(own);
         self.sum.add(stage, more);
     }
+
+    fn is_cancelled(&self) -> bool {
+        self.sum.to.is_cancelled()
+    }
 }
 
 #[cfg(test)]

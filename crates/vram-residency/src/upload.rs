@@ -152,7 +152,7 @@ impl Crew<'_, '_> {
     fn carry(&self, lent: &mut Lent<'_>, at: &mut u64) -> Result<()> {
         let ring = lent.ring()?;
         while !self.is_halted() && !self.chunks.is_exhausted() {
-            if self.upload.together.is_cancelled() {
+            if self.upload.together.is_cancelled() || self.upload.progress.is_cancelled() {
                 return Err(Error::Cancelled {
                     shard: self.upload.shard.clone(),
                 });

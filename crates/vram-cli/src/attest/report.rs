@@ -34,7 +34,7 @@ pub(super) struct AttestDocument<'a> {
 }
 
 pub(super) fn document<'a>(
-    batch: &'a Batch,
+    batch: &'a Batch<'_>,
     attestation: &'a Attestation,
     key: &SigningKey,
     written: Option<&Path>,
@@ -53,7 +53,7 @@ pub(super) fn document<'a>(
 }
 
 pub(super) fn text(
-    batch: &Batch,
+    batch: &Batch<'_>,
     attestation: &Attestation,
     key: &SigningKey,
     path: &Path,

@@ -1,6 +1,6 @@
 //! Whether shards that are held are as they were sealed, as far as is known at this moment.
 
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -15,8 +15,8 @@ const SLACK: Duration = Duration::from_secs(1);
 pub(super) struct Health {
     limit: Duration,
     state: Mutex<State>,
-    /// Once there is one.
-    manager: OnceLock<Manager>,
+    /// Once there is one, and while there is.
+    manager: RwLock<Option<Manager>>,
 }
 
 #[derive(Clone, Debug)]
@@ -52,18 +52,32 @@ impl Health {
         Self {
             limit: every.saturating_add(tenth).saturating_add(SLACK),
             state: Mutex::new(State::Sealing),
-            manager: OnceLock::new(),
+            manager: RwLock::new(None),
         }
     }
 
     /// Asks this manager from now on whether it has stopped.
     pub(super) fn watch(&self, manager: &Manager) {
-        self.manager.get_or_init(|| manager.clone());
+        let mut asked = self.manager.write().unwrap_or_else(PoisonError::into_inner);
+        *asked = Some(manager.clone());
     }
 
-    /// The manager, once there is one.
-    pub(super) fn manager(&self) -> Option<&Manager> {
-        self.manager.get()
+    /// Asks the manager nothing more: it can end after that. Whoever is asking it at this moment is waited for.
+    pub(super) fn release(&self) {
+        let mut asked = self.manager.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reason) = asked.take().and_then(|manager| {
+            // What it stopped for is still told after.
+            manager.stop_reason().map(str::to_owned)
+        }) {
+            self.failed(&format!("the manager has stopped: {reason}"));
+        } else if !matches!(*self.state(), State::Failed(_)) {
+            self.ending();
+        }
+    }
+
+    /// The manager, while there is one. It can't end before this is dropped.
+    pub(super) fn manager(&self) -> RwLockReadGuard<'_, Option<Manager>> {
+        self.manager.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Everything was verified.
@@ -89,7 +103,8 @@ impl Health {
             _ => None,
         };
         let no = |reason: String| (false, reason);
-        let (ok, reason) = match (self.stopped(), state, ago) {
+        let stopped = self.stopped();
+        let (ok, reason) = match (stopped, state, ago) {
             (Some(reason), _, _) => no(format!("the manager has stopped: {reason}")),
             (None, State::Sealing, _) => no("sealing; nothing is verified yet".to_owned()),
             (None, State::Failed(reason), _) => no(reason),
@@ -121,8 +136,9 @@ impl Health {
         }
     }
 
-    fn stopped(&self) -> Option<&str> {
-        self.manager.get()?.stop_reason()
+    fn stopped(&self) -> Option<String> {
+        let manager = self.manager();
+        manager.as_ref()?.stop_reason().map(str::to_owned)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -125,11 +125,13 @@ impl Exposition {
         let ready = self.health.readiness(Instant::now()).ok;
         gauge!(READY).set(f64::from(u8::from(ready)));
         gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-        if let Some(manager) = self.health.manager()
+        let manager = self.health.manager();
+        if let Some(manager) = manager.as_ref()
             && let Err(error) = self.metrics.sample(manager)
         {
             tracing::warn!(%error, "the driver does not say how much memory there is");
         }
+        drop(manager);
         if let Some(trail) = self.trail.get() {
             gauge!(AUDIT_RUNNING).set(f64::from(u8::from(trail.health().is_ok())));
             counter!(AUDIT_DROPPED).absolute(trail.dropped().unwrap_or(0));

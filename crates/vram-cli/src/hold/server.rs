@@ -12,8 +12,15 @@ use anyhow::Context as _;
 use super::http;
 use super::metrics::Exposition;
 
-/// Clients served at a time. Others are turned away: one that is slow takes one place for some seconds.
+/// Clients served at a time, with all of [`http::PATIENCE`].
 const MOST_CLIENTS: usize = 16;
+
+/// Clients served beside them while they take all places, so that whoever is idle keeps nobody from learning of the
+/// health. Still others are turned away.
+const MOST_OTHERS: usize = 16;
+
+/// How long one of the others may take, from its first byte to the answer's last.
+const HASTE: Duration = Duration::from_millis(500);
 
 /// How long to wait after the system could not accept, for want of file descriptors for one.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -78,7 +85,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 fn accept(listener: &TcpListener, exposition: &Exposition, ends: &AtomicBool) {
-    let clients = AtomicUsize::new(0);
+    let clients = Clients::default();
     // Whoever is being served when it ends is served to the end, which is seconds away at most.
     thread::scope(|scope| {
         loop {
@@ -101,14 +108,14 @@ fn client<'scope>(
     scope: &'scope Scope<'scope, '_>,
     stream: TcpStream,
     exposition: &'scope Exposition,
-    clients: &'scope AtomicUsize,
+    clients: &'scope Clients,
 ) {
-    let Some(place) = Place::take(clients) else {
+    let Some((place, patience)) = clients.place() else {
         tracing::debug!("a client was turned away: too many at a time");
         return;
     };
     let serve = move || {
-        let served = http::serve(&stream, |path| exposition.page(path));
+        let served = http::serve(&stream, patience, |path| exposition.page(path));
         drop(place);
         if let Err(error) = served {
             tracing::debug!(%error, "a client was not served");
@@ -120,12 +127,28 @@ fn client<'scope>(
     }
 }
 
+/// How many clients there are.
+#[derive(Debug, Default)]
+struct Clients {
+    patient: AtomicUsize,
+    hasty: AtomicUsize,
+}
+
+impl Clients {
+    /// A place, and how long it may be kept.
+    fn place(&self) -> Option<(Place<'_>, Duration)> {
+        let patient = Place::take(&self.patient, MOST_CLIENTS);
+        let patient = patient.map(|place| (place, http::PATIENCE));
+        patient.or_else(|| Some((Place::take(&self.hasty, MOST_OTHERS)?, HASTE)))
+    }
+}
+
 /// One of the places for clients.
 struct Place<'a>(&'a AtomicUsize);
 
 impl<'a> Place<'a> {
-    fn take(clients: &'a AtomicUsize) -> Option<Self> {
-        let one_more = |taken: usize| taken.checked_add(1).filter(|taken| *taken <= MOST_CLIENTS);
+    fn take(clients: &'a AtomicUsize, most: usize) -> Option<Self> {
+        let one_more = |taken: usize| taken.checked_add(1).filter(|taken| *taken <= most);
         clients
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more)
             .ok()
@@ -145,13 +168,15 @@ mod tests {
 
     #[test]
     fn places_are_few_and_are_given_back() {
-        let clients = AtomicUsize::new(0);
+        let clients = Clients::default();
 
-        let places: Vec<_> = std::iter::from_fn(|| Place::take(&clients)).collect();
+        let (places, patience): (Vec<_>, Vec<_>) = std::iter::from_fn(|| clients.place()).unzip();
 
-        assert_eq!(places.len(), MOST_CLIENTS);
+        let (patient, hasty) = patience.split_at(MOST_CLIENTS);
+        assert!(patient.iter().all(|patience| *patience == http::PATIENCE));
+        assert_eq!(hasty, [HASTE; MOST_OTHERS]);
         drop(places);
-        assert!(Place::take(&clients).is_some());
+        assert_eq!(clients.place().unwrap().1, http::PATIENCE);
     }
 
     #[test]

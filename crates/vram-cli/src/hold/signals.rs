@@ -2,6 +2,8 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+#[cfg(unix)]
+use std::time::Instant;
 
 /// Whether a signal came, and whoever waits for that.
 #[derive(Debug, Default)]
@@ -30,21 +32,60 @@ impl Bell {
 
 pub(super) use imp::Signals;
 
+/// For how long after the first signal others change nothing: `timeout`, an init that signals a whole group, and a
+/// terminal's Ctrl-C all send one that arrives more than once.
+#[cfg(unix)]
+pub(super) const DEAF: Duration = Duration::from_secs(5);
+
+/// What a signal leads to.
+#[cfg(unix)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Response {
+    /// An end in order.
+    End,
+    /// Nothing more: that end is under way.
+    Nothing,
+    /// The end at once.
+    EndAtOnce,
+}
+
+/// What each signal leads to, after those before it.
+#[cfg(unix)]
+#[derive(Debug, Default)]
+struct Heard {
+    first: Option<Instant>,
+}
+
+#[cfg(unix)]
+impl Heard {
+    fn another(&mut self, at: Instant) -> Response {
+        let Some(first) = self.first else {
+            self.first = Some(at);
+            return Response::End;
+        };
+        if at.saturating_duration_since(first) < DEAF {
+            Response::Nothing
+        } else {
+            Response::EndAtOnce
+        }
+    }
+}
+
 #[cfg(unix)]
 mod imp {
     use std::sync::Arc;
-    use std::sync::atomic::AtomicBool;
     use std::thread::JoinHandle;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use anyhow::Context as _;
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    use signal_hook::flag;
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use signal_hook::iterator::{Handle, Signals as Stream};
+    use signal_hook::low_level::emulate_default_handler;
 
-    use super::Bell;
+    use super::{Bell, Heard, Response};
 
-    /// Listens for SIGTERM and SIGINT. The first asks for an end in order; another one ends the process at once.
+    /// Listens for SIGTERM, SIGINT and SIGHUP. The first asks for an end in order; those within [`DEAF`](super::DEAF)
+    /// of it change nothing; one after that ends the process at once.
     #[derive(Debug)]
     pub(in crate::hold) struct Signals {
         bell: Arc<Bell>,
@@ -54,26 +95,29 @@ mod imp {
 
     impl Signals {
         pub(in crate::hold) fn listen() -> anyhow::Result<Self> {
-            let came = Arc::new(AtomicBool::new(false));
-            for signal in [SIGTERM, SIGINT] {
-                // In this order: the first sets what lets the second through.
-                flag::register_conditional_default(signal, Arc::clone(&came))
-                    .and_then(|_| flag::register(signal, Arc::clone(&came)))
-                    .context("signals can't be listened for")?;
-            }
+            let refused = "signals can't be listened for";
+            // Whoever started it under nohup wants it to outlive the terminal.
+            let hangup = (!hangup_is_ignored()).then_some(SIGHUP);
             let mut stream =
-                Stream::new([SIGTERM, SIGINT]).context("signals can't be listened for")?;
+                Stream::new([SIGTERM, SIGINT].into_iter().chain(hangup)).context(refused)?;
             let (bell, handle) = (Arc::new(Bell::default()), stream.handle());
             let rope = Arc::clone(&bell);
             let listen = move || {
-                if stream.forever().next().is_some() {
-                    rope.ring();
+                let mut heard = Heard::default();
+                for signal in stream.forever() {
+                    match heard.another(Instant::now()) {
+                        Response::End => rope.ring(),
+                        Response::Nothing => {}
+                        Response::EndAtOnce => {
+                            if let Err(error) = emulate_default_handler(signal) {
+                                tracing::error!(%error, "a signal could not end the process");
+                            }
+                        }
+                    }
                 }
             };
             let thread = std::thread::Builder::new().name("signals".to_owned());
-            let thread = thread
-                .spawn(listen)
-                .context("signals can't be listened for")?;
+            let thread = thread.spawn(listen).context(refused)?;
             Ok(Self {
                 bell,
                 stream: handle,
@@ -102,6 +146,21 @@ mod imp {
             }
         }
     }
+
+    /// Whether SIGHUP is ignored, as far as the system says: the mask in `/proc/self/status`, whose lowest bit is
+    /// signal 1 (`proc_pid_status(5)`).
+    fn hangup_is_ignored() -> bool {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        super::ignores_hangup(&status)
+    }
+}
+
+/// Whether the process of this `/proc/PID/status` ignores SIGHUP.
+#[cfg(unix)]
+fn ignores_hangup(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & 1 == 1)
 }
 
 #[cfg(not(unix))]
@@ -148,5 +207,31 @@ mod tests {
         assert!(bell.wait(Duration::MAX));
         ringer.join().unwrap();
         assert!(bell.wait(Duration::MAX));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn signals_right_after_the_first_change_nothing_and_a_late_one_ends_at_once() {
+        let mut heard = Heard::default();
+        let first = Instant::now();
+        let just_before = DEAF - Duration::from_nanos(1);
+
+        let responses = [Duration::ZERO, Duration::ZERO, just_before, DEAF]
+            .map(|after| heard.another(first + after));
+
+        let (end, nothing) = (Response::End, Response::Nothing);
+        assert_eq!(responses, [end, nothing, nothing, Response::EndAtOnce]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_hangup_that_nohup_had_ignored_stays_ignored() {
+        assert!(ignores_hangup(
+            "SigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\n"
+        ));
+        assert!(!ignores_hangup(
+            "SigBlk:\t0000000000000001\nSigIgn:\t0000000000001000\n"
+        ));
+        assert!(!ignores_hangup(""));
     }
 }

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::Value;
 
 use crate::audit::keys;
@@ -312,5 +312,155 @@ fn what_belongs_to_holding_needs_it() {
         let ran = run([&["seal", "--simulated"], options].concat());
 
         assert_eq!(ran.code, 2, "{options:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn signals_right_after_the_first_do_not_cut_the_end_short() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, _) = keys(folder.path(), "writer");
+    let trail = folder.path().join("audit.jsonl");
+    let words = [trail.to_str().unwrap(), key.to_str().unwrap()];
+    let command = Held::command(
+        folder.path(),
+        &["--audit", words[0], "--signing-key", words[1]],
+    );
+    let held = Held::of(command, folder).until_it_holds();
+
+    let pid = Pid::from_child(&held.child);
+    for signal in [Signal::TERM, Signal::INT, Signal::TERM, Signal::HUP] {
+        kill_process(pid, signal).unwrap();
+    }
+    let (code, _, said) = held.end();
+
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("ends with"), "{said}");
+}
+
+#[test]
+fn a_terminal_that_hangs_up_ends_it_in_order() {
+    let held = Held::start(&[]).until_it_holds();
+
+    held.signal("-HUP");
+    let (code, _, said) = held.end();
+
+    assert_eq!(code, 0, "{said}");
+}
+
+#[test]
+fn a_signal_before_everything_is_sealed_is_no_success() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, public) = keys(folder.path(), "writer");
+    let trail = folder.path().join("audit.jsonl");
+    let words = [trail.to_str().unwrap(), key.to_str().unwrap()];
+    let options = ["--json", "--audit", words[0], "--signing-key", words[1]];
+    let mut command = Held::command(folder.path(), &options);
+    command.arg(write(
+        folder.path(),
+        "n.safetensors",
+        &safetensors(64 << 20),
+    ));
+    // It listens for signals before it says where it serves, and seals after.
+    let mut held = Held::of(command, folder);
+
+    held.signal("-TERM");
+    let stdout = {
+        let mut stdout = String::new();
+        let mut out = held.child.stdout.take().unwrap();
+        out.read_to_string(&mut stdout).unwrap();
+        stdout
+    };
+    held.stderr.read_to_string(&mut held.said).unwrap();
+    let status = held.child.wait().unwrap();
+    let ran = run([
+        "audit",
+        "verify",
+        "--json",
+        "--key",
+        public.to_str().unwrap(),
+        words[0],
+    ]);
+
+    assert_eq!(status.code(), Some(1), "{}", held.said);
+    assert!(held.said.contains("a signal came before"), "{}", held.said);
+    assert!(held.said.contains("ends with"), "{}", held.said);
+    let document: Value = serde_json::from_str(&stdout).unwrap();
+    assert!(document["error"].is_object(), "{stdout}");
+    assert!(document["shards"].is_null(), "{stdout}");
+    assert_eq!(ran.json()["summary"]["ending"]["ending"], "closed");
+}
+
+#[test]
+fn idle_clients_keep_nobody_from_learning_of_the_health() {
+    let held = Held::start(&[]).until_it_holds();
+    let idle: Vec<_> = (0..16)
+        .map(|_| TcpStream::connect(&held.address).unwrap())
+        .collect();
+
+    assert_eq!(held.get("/healthz").0, "HTTP/1.1 200 OK");
+
+    drop(idle);
+    held.signal("-TERM");
+    assert_eq!(held.end().0, 0);
+}
+
+#[test]
+fn neither_shards_nor_trail_wait_for_a_client() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, _) = keys(folder.path(), "writer");
+    let trail = folder.path().join("audit.jsonl");
+    let words = [trail.to_str().unwrap(), key.to_str().unwrap()];
+    let command = Held::command(
+        folder.path(),
+        &["--audit", words[0], "--signing-key", words[1]],
+    );
+    let mut held = Held::of(command, folder).until_it_holds();
+    let mut idle = TcpStream::connect(&held.address).unwrap();
+    // Whoever is answered came after: the idle one is being served by then.
+    held.get("/healthz");
+
+    held.signal("-TERM");
+    held.until("ends with");
+
+    // A client that was waited for would have been hung up on by now.
+    idle.set_nonblocking(true).unwrap();
+    let kind = idle.read(&mut [0]).unwrap_err().kind();
+    assert_eq!(kind, std::io::ErrorKind::WouldBlock);
+    drop(idle);
+    assert_eq!(held.end().0, 0);
+}
+
+#[test]
+fn a_run_that_fails_closes_its_trail() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, public) = keys(folder.path(), "writer");
+    let trail = folder.path().join("audit.jsonl");
+    let model = write(folder.path(), "m.safetensors", &safetensors(5000));
+    let none = format!("sha256:{}", "0".repeat(64));
+    let challenge = "1".repeat(64);
+    for (command, code) in [
+        (&["seal", "--expect", &none][..], 3),
+        (&["attest", "--challenge", &challenge, "--expect", &none], 3),
+    ] {
+        let mut all = vram();
+        all.args(command).arg("--simulated").arg(&model);
+        all.arg("--audit")
+            .arg(&trail)
+            .arg("--signing-key")
+            .arg(&key);
+        let ran = Ran::of(&mut all);
+
+        assert_eq!(ran.code, code, "{}", ran.stderr);
+        assert!(ran.stderr.contains("ends with"), "{}", ran.stderr);
+        let trail = trail.to_str().unwrap();
+        let verified = run([
+            "audit",
+            "verify",
+            "--json",
+            "--key",
+            public.to_str().unwrap(),
+            trail,
+        ]);
+        assert_eq!(verified.json()["summary"]["ending"]["ending"], "closed");
     }
 }

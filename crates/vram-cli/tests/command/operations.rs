@@ -119,3 +119,28 @@ fn the_guide_lists_every_metric_with_its_kind_and_labels() {
     let listed: BTreeSet<_> = listed.into_iter().collect();
     assert_eq!(listed, known());
 }
+
+#[test]
+fn the_guides_alerts_fire_for_what_is_there_only_once() {
+    let guide = document("docs/guides/operations.md");
+    let rules: Vec<_> = guide
+        .lines()
+        .filter(|line| line.trim().starts_with("expr:"))
+        .collect();
+
+    // A process that ends after its failure is scraped once after it at most: no difference is ever seen.
+    for name in [
+        "vram_verification_failures_total",
+        "vram_policy_violations_total",
+    ] {
+        let rule = rules.iter().find(|rule| rule.contains(name)).unwrap();
+        assert!(rule.contains(&format!("{name} > 0")), "{rule}");
+        assert!(!rule.contains("increase("), "{rule}");
+    }
+    assert!(
+        rules
+            .iter()
+            .any(|rule| rule.contains("absent(vram_manager_running)"))
+    );
+    assert!(rules.iter().any(|rule| rule.contains("up{")));
+}

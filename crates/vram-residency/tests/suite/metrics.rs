@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
+use vram_policy::{CheckId, Policy};
 use vram_residency::metrics::{CATALOGUE, Kind};
 use vram_residency::{Manager, MetricsObserver, SealRequest};
 use vram_sim::Machine;
 
 use crate::support::*;
+use crate::witness::sound;
 
 /// Lets a manager live, and returns the metrics after.
 fn counted(live: impl FnOnce(&Machine, &Manager)) -> String {
@@ -184,4 +186,65 @@ fn everything_that_is_told_is_in_the_catalogue() {
         let name = line.split(' ').next().unwrap();
         assert!(CATALOGUE.iter().any(|metric| metric.name == name), "{line}");
     }
+}
+
+#[test]
+fn every_counter_is_there_at_zero_before_there_is_anything_to_count() {
+    let text = counted(|_, _| {});
+
+    for metric in CATALOGUE {
+        // What the policy tolerates of this machine is told at the start.
+        if metric.kind == Kind::Counter && metric.name != "vram_policy_warnings_total" {
+            assert!(value(&text, metric.name, &[]) < 0.5, "{}", metric.name);
+        }
+    }
+    for operation in ["seal", "verify"] {
+        let operation = format!(r#"operation="{operation}""#);
+        assert!(value(&text, "vram_refusals_total", &[&operation]) < 0.5);
+    }
+    let checks = CheckId::ALL.iter().map(|check| check.as_str());
+    for check in checks.chain(["residency"]) {
+        let check = format!(r#"check="{check}""#);
+        let violations = value(&text, "vram_policy_violations_total", &[&check]);
+        assert!(violations < 0.5, "{check}");
+        // It is there, whatever was warned of.
+        value(&text, "vram_policy_warnings_total", &[&check]);
+    }
+}
+
+#[test]
+fn the_policys_verdict_is_that_of_the_newest_look() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    metrics::with_local_recorder(&recorder, || {
+        let observer = Arc::new(MetricsObserver::new());
+        let machine = machine();
+        let witness = Arc::new(sound());
+        let manager = builder()
+            .policy(Policy::strict())
+            .witness(witness.clone())
+            .observer(observer.clone())
+            .build(&platform(&machine))
+            .unwrap();
+        let labels = |verdict: &str| [r#"subject="device""#.to_owned(), verdict.to_owned()];
+        let read = |verdict: &str| {
+            observer.sample(&manager).unwrap();
+            let [subject, verdict] = labels(&format!(r#"verdict="{verdict}""#));
+            value(
+                &handle.render(),
+                "vram_policy_verdict",
+                &[&subject, &verdict],
+            )
+        };
+        assert!(read("refused") < 0.5);
+
+        let change = |card: &mut vram_sim::ManagedCardModel| {
+            card.ecc_errors.as_mut().unwrap().uncorrected = 1;
+        };
+        witness.library().change(0, change).unwrap();
+        manager.recheck().unwrap_err();
+
+        assert!(read("refused") > 0.5);
+        assert!(read("accepted") < 0.5);
+    });
 }
