@@ -78,6 +78,8 @@ catalogue! {
         "Allocations that were wiped and given back";
     FREED_BYTES = "vram_freed_bytes_total", Counter, Bytes, [],
         "Bytes that were wiped and given back";
+    RELEASE_FAILURES = "vram_release_failures_total", Counter, Count, ["wiped"],
+        "Allocations that could not be wiped, or not be given back";
     SEALS = "vram_seals_total", Counter, Count, [],
         "Shards sealed";
     SEALED_BYTES = "vram_sealed_bytes_total", Counter, Bytes, [],
@@ -225,6 +227,9 @@ impl Observer for MetricsObserver {
                 let device = self.device.get_or_init(|| device.to_string());
                 gauge!(RUNNING, "device" => device.clone()).set(1.0);
             }
+            Event::ManagerReady { .. }
+            | Event::KeyRotationRefused { .. }
+            | Event::KeyRetired { .. } => {}
             Event::ManagerRefused { .. }
             | Event::ManagerStopped { .. }
             | Event::ManagerEnded {} => {
@@ -257,6 +262,11 @@ impl Observer for MetricsObserver {
             Event::Freed { bytes, .. } => {
                 self.count(FREES, 1);
                 self.count(FREED_BYTES, bytes.0);
+            }
+            Event::ReleaseFailed { wiped, .. } => {
+                let wiped = if *wiped { "true" } else { "false" };
+                let device = self.device();
+                counter!(RELEASE_FAILURES, "device" => device, "wiped" => wiped).increment(1);
             }
             Event::Refused { operation, .. } => {
                 let operation = operation.as_str();
