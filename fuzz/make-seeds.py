@@ -94,6 +94,16 @@ def keys():
     private = openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
     point = openssl("ec", "-pubout", "-conv_form", "compressed", stdin=private)
     put("keys", "p256-compressed.pub", point)
+    # Points of small order, canonical and not (table 5 of Chalkias, Garillot and Nikolaenko, "Taming the many EdDSAs").
+    p = 2**255 - 19
+    eights = ["26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"]
+    eights.append("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a")
+    eight, other = (int.from_bytes(bytes.fromhex(y), "little") for y in eights)
+    points = {"zero": 0, "one": 1, "minus-one": p - 1, "p": p, "p-plus-one": p + 1, "eight": eight, "eight-other": other}
+    for name, y in points.items():
+        for sign, suffix in enumerate(["", "-negative"]):
+            encoding = (y | sign << 255).to_bytes(32, "little")
+            put("keys", f"small-order-{name}{suffix}.spki", bytes.fromhex("302a300506032b6570032100") + encoding)
 
 
 def provenance():

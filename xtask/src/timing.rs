@@ -23,15 +23,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use self::report::{Report, Subject};
+use self::report::{FEWEST, Report, Subject};
 use self::statistics::Verdict;
 use crate::process;
 
 /// How many times at most a subject is measured, each time this many times as often.
 const ROUNDS: u32 = 3;
 const MORE: u32 = 4;
-/// Fewer measurements than these judge nothing.
-const FEWEST: u32 = 50_000;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {

@@ -333,7 +333,10 @@ impl Inner {
     }
 
     /// Releases a region's memory and returns its capacity, as one step.
-    pub(crate) fn release(&self, mut memory: Memory, purpose: Purpose, mapped: u64) {
+    ///
+    /// # Errors
+    /// What the driver said when it refused to take it back.
+    pub(crate) fn release(&self, mut memory: Memory, purpose: Purpose, mapped: u64) -> Result<()> {
         let mut books = self.lock();
         let released = memory.release();
         if let Err(error) = &released {
@@ -342,7 +345,7 @@ impl Inner {
         self.settle(&mut books, purpose, mapped, released.is_ok());
         drop(books);
         if released.is_ok() {
-            return;
+            return released;
         }
         // Already tried twice: the memory stays the driver's. Where the device is lost it went with the
         // context, and nothing is gained by keeping hold of that; otherwise it is, so that nobody gets the memory.
@@ -351,6 +354,7 @@ impl Inner {
         } else {
             core::mem::forget(memory);
         }
+        released
     }
 
     /// Keeps memory that could not be wiped: to give it back would be to give away what it holds.

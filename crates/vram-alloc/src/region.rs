@@ -8,6 +8,7 @@ use vram_sys::{CUdeviceptr, CUmemAccess_flags, Function};
 
 use crate::allocator::{Inner, Purpose};
 use crate::context::Context;
+use crate::fate::{Fate, Released};
 use crate::memory::{self, Freezing, Memory};
 use crate::observation::{self, RegionObservation};
 use crate::size::{self, Bytes};
@@ -23,10 +24,11 @@ pub(crate) struct Region {
     mapped: u64,
     /// Whether the device's MMU refuses writes at present.
     read_only: bool,
+    fate: Fate,
 }
 
 impl Region {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         allocator: Arc<Inner>,
         memory: Memory,
         purpose: Purpose,
@@ -41,6 +43,7 @@ impl Region {
             len,
             mapped,
             read_only: false,
+            fate: Fate::default(),
         }
     }
 
@@ -184,23 +187,36 @@ impl Drop for Region {
         let wiped = idle.and_then(|()| self.wipe().or_else(|_| self.wipe()));
         // SAFETY: the field is not used again: this is drop.
         let memory = unsafe { ManuallyDrop::take(&mut self.memory) };
-        match wiped {
-            Ok(()) => self.allocator.release(memory, self.purpose, self.mapped),
+        let released = match wiped {
+            Ok(()) => match self.allocator.release(memory, self.purpose, self.mapped) {
+                Ok(()) => Released::Wiped,
+                Err(error) => Released::Kept {
+                    reason: error.to_string(),
+                },
+            },
             // The memory went with its context; nobody will see it again in this process, and the
             // driver clears what it gives to another.
-            Err(_) if self.device().is_lost() => {
+            Err(error) if self.device().is_lost() => {
                 tracing::error!(
                     bytes = self.mapped,
                     "released without a wipe: the device is lost"
                 );
-                self.allocator.release(memory, self.purpose, self.mapped);
+                // It is logged and counted; more can't be done with what a lost device holds.
+                drop(self.allocator.release(memory, self.purpose, self.mapped));
+                Released::NotWiped {
+                    reason: error.to_string(),
+                }
             }
             Err(error) => {
                 self.context()
                     .release_failed("a region that could not be wiped", &error);
                 self.allocator.quarantine(memory, self.purpose, self.mapped);
+                Released::NotWiped {
+                    reason: error.to_string(),
+                }
             }
-        }
+        };
+        self.fate.settle(released);
     }
 }
 
@@ -236,6 +252,19 @@ impl OpenRegion {
     #[must_use]
     pub fn device(&self) -> &Device {
         self.region.device()
+    }
+
+    /// Tells, once the region is gone, whether it was wiped and given back.
+    #[must_use]
+    pub fn fate(&self) -> Fate {
+        self.region.fate.clone()
+    }
+
+    /// Wipes the region and gives it back, as dropping does, and says what came of it.
+    pub fn release(self) -> Released {
+        let fate = self.fate();
+        drop(self);
+        fate.of_dropped()
     }
 
     /// Copies bytes into the region, and waits until they are there.
@@ -357,6 +386,19 @@ impl FrozenRegion {
     /// [`Error::DeviceLost`].
     pub fn read_back(&self, offset: u64, bytes: &mut [u8]) -> Result<()> {
         self.region.read_back(offset, bytes)
+    }
+
+    /// Tells, once the region is gone, whether it was wiped and given back.
+    #[must_use]
+    pub fn fate(&self) -> Fate {
+        self.region.fate.clone()
+    }
+
+    /// Wipes the region and gives it back, as dropping does, and says what came of it.
+    pub fn release(self) -> Released {
+        let fate = self.fate();
+        drop(self);
+        fate.of_dropped()
     }
 
     /// Overwrites the region with zeros and opens it again: the one way back.

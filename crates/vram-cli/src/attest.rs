@@ -42,6 +42,14 @@ pub(crate) struct Options {
     pub(crate) format: Format,
 }
 
+impl Options {
+    /// Reads the secrets that come from descriptors.
+    pub(crate) fn read_descriptors(&self) -> anyhow::Result<()> {
+        self.seal.read_descriptor()?;
+        self.trail.read_descriptor()
+    }
+}
+
 pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
     // What can't be signed or written is found before anything is sealed.
     let Some(key) = options.trail.signing_key()? else {

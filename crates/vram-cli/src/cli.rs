@@ -115,6 +115,17 @@ impl Command {
         }
     }
 
+    /// Reads the secrets that come from descriptors: first of all, when whatever is open was there before this process,
+    /// so that a wrong number can't be one of something opened here.
+    fn read_descriptors(&self) -> anyhow::Result<()> {
+        match self {
+            Self::Seal(options) => options.read_descriptors(),
+            Self::Drill(options) => options.read_descriptors(),
+            Self::Attest(options) => options.read_descriptors(),
+            _ => Ok(()),
+        }
+    }
+
     fn run(&self) -> anyhow::Result<Exit> {
         match self {
             Self::Seal(options) => seal::run(options),
@@ -138,9 +149,9 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> Exit {
         Ok(cli) => cli,
         Err(error) => return exit::not_understood(&error),
     };
+    let read = command.read_descriptors();
     logging::start(verbose);
-    command
-        .run()
+    read.and_then(|()| command.run())
         .unwrap_or_else(|error| exit::report(command.name(), &error, command.format()))
 }
 

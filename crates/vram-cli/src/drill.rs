@@ -50,6 +50,14 @@ pub(crate) struct Options {
     pub(crate) format: Format,
 }
 
+impl Options {
+    /// Reads the secrets that come from descriptors.
+    pub(crate) fn read_descriptors(&self) -> anyhow::Result<()> {
+        self.keys.read_descriptor()?;
+        self.trail.read_descriptor()
+    }
+}
+
 /// What was done, and what came of it.
 #[derive(Serialize)]
 struct Findings {

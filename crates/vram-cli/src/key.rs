@@ -3,6 +3,7 @@
 mod signing;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use anyhow::Context as _;
@@ -68,6 +69,9 @@ pub(crate) struct KeyOptions {
     /// Until when previous keys are accepted, in UTC, such as 2026-12-31T12:00:00Z.
     #[arg(long, value_name = "TIME")]
     previous_until: Option<Timestamp>,
+    /// What a descriptor gave, until it is taken.
+    #[arg(skip)]
+    from_descriptor: Mutex<Option<Secret>>,
 }
 
 /// How bytes stand for a secret.
@@ -134,21 +138,44 @@ struct PreviousDocument {
 }
 
 impl KeyOptions {
+    /// Reads the secret if it comes from a descriptor, before anything is opened here that could get its number.
+    pub(crate) fn read_descriptor(&self) -> anyhow::Result<()> {
+        if self.token_fd.or(self.key_fd).is_some() {
+            let (_, secret) = self.present(self.secret_form.into())?;
+            *self.descriptor_secret() = Some(secret);
+        }
+        Ok(())
+    }
+
+    fn descriptor_secret(&self) -> MutexGuard<'_, Option<Secret>> {
+        let secret = self.from_descriptor.lock();
+        secret.unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Reads the secrets that the options name.
     pub(crate) fn read(&self) -> anyhow::Result<Secrets> {
         let form = self.secret_form.into();
-        let (origin, present) = if let Some(source) = self.token_source() {
-            (Origin::Token, self.token_of(source.token(form)?)?)
-        } else if let Some(source) = self.key_source() {
-            (Origin::Key, Secret::Key(source.seal_key(form)?))
-        } else {
-            (Origin::Random, self.token_of(random_token()?)?)
+        let read = self.descriptor_secret().take();
+        let (origin, present) = match read {
+            Some(secret @ Secret::Key(_)) => (Origin::Key, secret),
+            Some(secret) => (Origin::Token, secret),
+            None => self.present(form)?,
         };
         Ok(Secrets {
             origin,
             present,
             previous: self.previous(form)?,
         })
+    }
+
+    fn present(&self, form: SecretForm) -> anyhow::Result<(Origin, Secret)> {
+        if let Some(source) = self.token_source() {
+            Ok((Origin::Token, self.token_of(source.token(form)?)?))
+        } else if let Some(source) = self.key_source() {
+            Ok((Origin::Key, Secret::Key(source.seal_key(form)?)))
+        } else {
+            Ok((Origin::Random, self.token_of(random_token()?)?))
+        }
     }
 
     fn token_source(&self) -> Option<SecretSource> {

@@ -103,7 +103,20 @@ pub(crate) struct Options {
     device: DeviceOptions,
 }
 
+impl Command {
+    /// Reads the secrets that come from descriptors.
+    pub(crate) fn read_descriptors(&self) -> anyhow::Result<()> {
+        self.options.read_descriptor()?;
+        self.trail.read_descriptor()
+    }
+}
+
 impl Options {
+    /// Reads the secret if it comes from a descriptor.
+    pub(crate) fn read_descriptor(&self) -> anyhow::Result<()> {
+        self.keys.read_descriptor()
+    }
+
     /// The digests that the file must have, however they were given.
     fn expected(&self) -> Vec<Expected> {
         let content = self.expect_sha256.map(Expected::Content);

@@ -85,6 +85,11 @@ impl TrailOptions {
         Ok(())
     }
 
+    /// Reads the signing key if it comes from a descriptor.
+    pub(crate) fn read_descriptor(&self) -> anyhow::Result<()> {
+        self.signing.read_descriptor()
+    }
+
     /// The private key that signs.
     pub(crate) fn signing_key(&self) -> anyhow::Result<Option<SigningKey>> {
         self.signing.read()

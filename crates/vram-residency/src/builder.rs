@@ -12,7 +12,7 @@ use vram_seal::{DeviceId, SealKey, Token, WorkerId};
 use crate::clock::{Clock, DEFAULT_CLOCK_SKEW, SystemClock, Timekeeper};
 use crate::enforcement::{Surroundings, Watch};
 use crate::event::{self, Event, Observer, TracingObserver};
-use crate::keys::{Previous, Secret, keys_for};
+use crate::keys::{self, Previous, Secret, keys_for};
 use crate::manager::{Manager, Settings};
 use crate::measurer::Measurer;
 use crate::staging::{DEFAULT_BUFFER_LEN, DEFAULT_BUFFERS, StagingPool};
@@ -295,6 +295,7 @@ impl ManagerBuilder {
             self.staging_buffer_len,
         )?;
         let measurer = Measurer::new(&allocator)?;
+        event::tell(&self.observers, &keys::ready(&keys))?;
         let settings = Settings {
             allocator,
             device_id,

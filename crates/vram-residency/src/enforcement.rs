@@ -170,7 +170,7 @@ impl Manager {
     /// [`Error::Policy`](crate::Error::Policy) for a finding that the policy refuses, and [`Error::Memory`](crate::Error::Memory) for a lost device:
     /// both stop the manager. What can't be observed is unknown, and refused where the policy asks for it.
     pub fn recheck(&self) -> Result<Report> {
-        self.retire_keys();
+        self.retire_keys()?;
         let judged = self.look_again();
         let report = judged.inspect_err(|error| self.tell_failure(error, None, None))?;
         let news = self.settings().watch.news(&report);

@@ -26,6 +26,13 @@ pub enum Event<'a> {
         /// The version of this library.
         library: &'static str,
     },
+    /// The manager was made. Critical.
+    ManagerReady {
+        /// The identity of the key that it seals with.
+        key_id: String,
+        /// The keys of others before it whose seals it accepts.
+        previous_keys: Vec<PreviousKey>,
+    },
     /// The manager was not made. Critical.
     ManagerRefused {
         /// Why.
@@ -51,6 +58,18 @@ pub enum Event<'a> {
         previous_key_id: String,
         /// Until when that one's seals are accepted: nanoseconds since 1970-01-01 00:00:00 UTC.
         previous_until_unix_nanos: u64,
+    },
+    /// Another key was to seal, and was refused: the one before goes on. Critical.
+    KeyRotationRefused {
+        /// Why.
+        reason: String,
+    },
+    /// The time of an earlier key is over: it was wiped, and its seals are refused from now on. Critical.
+    KeyRetired {
+        /// Its identity.
+        key_id: String,
+        /// Until when its seals were accepted: nanoseconds since 1970-01-01 00:00:00 UTC.
+        until_unix_nanos: u64,
     },
     /// A signed statement was made of shards that were verified for it. Critical.
     EvidenceMade {
@@ -104,6 +123,17 @@ pub enum Event<'a> {
         /// Bytes given back.
         bytes: Bytes,
     },
+    /// A shard's memory could not be wiped, or not be given back. Critical.
+    ReleaseFailed {
+        /// The shard.
+        shard: &'a ShardId,
+        /// Bytes that it took.
+        bytes: Bytes,
+        /// Whether they were wiped at least. What was not is kept from everyone, or went with a lost device.
+        wiped: bool,
+        /// What was said.
+        reason: &'a str,
+    },
     /// A request to seal or to verify was refused, or failed with nothing wrong found.
     Refused {
         /// What was asked for.
@@ -130,6 +160,16 @@ pub enum Event<'a> {
         /// What is new.
         findings: Vec<&'a Finding>,
     },
+}
+
+/// An earlier key that is accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PreviousKey {
+    /// Its identity.
+    pub key_id: String,
+    /// Until when its seals are accepted: nanoseconds since 1970-01-01 00:00:00 UTC.
+    pub until_unix_nanos: u64,
 }
 
 /// What a manager is asked to do to a shard.
@@ -175,17 +215,21 @@ impl Event<'_> {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::ManagerStarted { .. } => "manager_started",
+            Self::ManagerReady { .. } => "manager_ready",
             Self::ManagerRefused { .. } => "manager_refused",
             Self::ManagerStopped { .. } => "manager_stopped",
             Self::ManagerEnded {} => "manager_ended",
             Self::Rechecked { .. } => "rechecked",
             Self::KeyRotated { .. } => "key_rotated",
+            Self::KeyRotationRefused { .. } => "key_rotation_refused",
+            Self::KeyRetired { .. } => "key_retired",
             Self::EvidenceMade { .. } => "evidence_made",
             Self::Allocated { .. } => "allocated",
             Self::Sealed { .. } => "sealed",
             Self::Verified { .. } => "verified",
             Self::VerificationFailed { .. } => "verification_failed",
             Self::Freed { .. } => "freed",
+            Self::ReleaseFailed { .. } => "release_failed",
             Self::Refused { .. } => "refused",
             Self::PolicyViolation { .. } => "policy_violation",
             Self::PolicyWarning { .. } => "policy_warning",
@@ -197,12 +241,16 @@ impl Event<'_> {
     pub const fn is_critical(&self) -> bool {
         match self {
             Self::ManagerStarted { .. }
+            | Self::ManagerReady { .. }
             | Self::ManagerRefused { .. }
             | Self::ManagerStopped { .. }
             | Self::ManagerEnded {}
             | Self::KeyRotated { .. }
+            | Self::KeyRotationRefused { .. }
+            | Self::KeyRetired { .. }
             | Self::EvidenceMade { .. }
             | Self::VerificationFailed { .. }
+            | Self::ReleaseFailed { .. }
             | Self::PolicyViolation { .. } => true,
             Self::Rechecked { .. }
             | Self::Allocated { .. }
@@ -271,6 +319,10 @@ impl Observer for TracingObserver {
             } => {
                 tracing::info!(%device, device_name, library, "manager started");
             }
+            Event::ManagerReady {
+                key_id,
+                previous_keys,
+            } => tracing::info!(key_id, ?previous_keys, "manager ready"),
             Event::ManagerRefused { reason } => tracing::error!(reason, "no manager was made"),
             Event::ManagerStopped { reason } => {
                 tracing::error!(reason, "the manager has stopped");
@@ -289,6 +341,13 @@ impl Observer for TracingObserver {
                     "key rotated"
                 );
             }
+            Event::KeyRotationRefused { reason } => {
+                tracing::error!(reason, "key rotation refused");
+            }
+            Event::KeyRetired {
+                key_id,
+                until_unix_nanos,
+            } => tracing::info!(key_id, until_unix_nanos, "key retired"),
             Event::EvidenceMade {
                 shards,
                 statement,
@@ -317,6 +376,14 @@ impl Observer for TracingObserver {
                 tracing::error!(%shard, reason, "verification failed");
             }
             Event::Freed { shard, bytes } => tracing::info!(%shard, bytes = bytes.0, "freed"),
+            Event::ReleaseFailed {
+                shard,
+                bytes,
+                wiped,
+                reason,
+            } => {
+                tracing::error!(%shard, bytes = bytes.0, wiped, reason, "release failed");
+            }
             Event::Refused {
                 operation,
                 shard,

@@ -119,8 +119,10 @@ impl Manager {
         self.require_size(id, size)?;
 
         let taken = self.settings().allocator.allocate(size);
+        // Declared first, and so dropped after the region whatever fails.
+        let allocated;
         let mut region = taken.map_err(|error| self.explain(error))?;
-        let allocated = Allocated::tell(self, id, Bytes(region.mapped()))?;
+        allocated = Allocated::tell(self, id, &region)?;
         self.admit_open(&region)?;
         let stream = Stream::new(self.settings().allocator.device())?;
         region

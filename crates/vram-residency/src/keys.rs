@@ -17,7 +17,7 @@ use vram_seal::{
 pub use self::refusal::SecretRefusal;
 pub use self::source::{SecretForm, SecretSource};
 use crate::clock::unix_nanos;
-use crate::event::Event;
+use crate::event::{Event, PreviousKey};
 use crate::manager::Manager;
 use crate::shard::SealedShard;
 use crate::{Error, Result};
@@ -92,6 +92,23 @@ pub(crate) fn keys_for(
     Ok(keys)
 }
 
+/// What observers are told of the keys that a manager starts with.
+pub(crate) fn ready(keys: &SealKeys) -> Event<'static> {
+    let previous = keys.previous().map(|(id, until)| PreviousKey {
+        key_id: id.to_string(),
+        until_unix_nanos: until_nanos(until),
+    });
+    Event::ManagerReady {
+        key_id: keys.current_id().to_string(),
+        previous_keys: previous.collect(),
+    }
+}
+
+/// A time as events have it: what is after 2554 is as good as for ever.
+fn until_nanos(until: Duration) -> u64 {
+    unix_nanos(until).unwrap_or(u64::MAX)
+}
+
 impl Manager {
     /// The name of the key that shards are sealed with now.
     #[must_use]
@@ -117,9 +134,10 @@ impl Manager {
     /// Shards that were sealed before still verify for this long, and are refused after it with
     /// [`Error::KeyExpired`], which is no alarm and doesn't stop the manager: seal them again before. No time at all
     /// ends the key at once, for one that was lost to somebody else. The earlier key is wiped at the first re-check,
-    /// verification or rotation after its time.
+    /// verification or rotation after its time, which observers hear of as [`Event::KeyRetired`].
     ///
-    /// Gives the name of the new key. Observers hear of [`Event::KeyRotated`] before this returns.
+    /// Gives the name of the new key. Observers hear of [`Event::KeyRotated`] before this returns, or of
+    /// [`Event::KeyRotationRefused`].
     ///
     /// # Errors
     ///
@@ -127,6 +145,21 @@ impl Manager {
     /// [`SealKeys::MAX_PREVIOUS`] keys that are still accepted; [`Error::ClockSetBack`]. The key is the same as before
     /// then. If an observer can't keep the event the manager stops, with the new key.
     pub fn rotate(&self, secret: Secret, accept_previous_for: Duration) -> Result<SealKeyId> {
+        let replaced = self.replace_key(secret, accept_previous_for);
+        let (key_id, rotated, retired) = replaced.inspect_err(|error| {
+            let reason = error.to_string();
+            self.tell_anyway(&Event::KeyRotationRefused { reason });
+        })?;
+        self.tell(&rotated)?;
+        retired.map(|()| key_id)
+    }
+
+    /// Gives the new key's name, what is to be told, and whether it could be told of keys whose time was over.
+    fn replace_key(
+        &self,
+        secret: Secret,
+        accept_previous_for: Duration,
+    ) -> Result<(SealKeyId, Event<'static>, Result<()>)> {
         self.require_running()?;
         let key = secret.key_for(&self.device_id())?;
         let key_id = key.id();
@@ -138,13 +171,15 @@ impl Manager {
         } else {
             until
         };
-        let replaced = self.write_keys(|keys| keys.rotate(key, until, now))?;
-        self.tell(&Event::KeyRotated {
+        let (retired, replaced) =
+            self.write_keys(|keys| (keys.retire(now), keys.rotate(key, until, now)));
+        let retired = self.tell_retired(retired);
+        let rotated = Event::KeyRotated {
             key_id: key_id.to_string(),
-            previous_key_id: replaced.to_string(),
-            previous_until_unix_nanos: unix_nanos(until).unwrap_or(u64::MAX),
-        })?;
-        Ok(key_id)
+            previous_key_id: replaced?.to_string(),
+            previous_until_unix_nanos: until_nanos(until),
+        };
+        Ok((key_id, rotated, retired))
     }
 
     /// Signs a record with the present key.
@@ -174,7 +209,6 @@ impl Manager {
             Ok(_) => Err(wrong()),
             // The seal that this shard has always had: it is the key that is not there, not the seal that is broken.
             Err(vram_seal::Error::KeyExpired { id: key, until }) if is_own => {
-                self.retire_keys();
                 Err(Error::KeyExpired {
                     shard: id(),
                     key,
@@ -192,7 +226,7 @@ impl Manager {
         }
     }
 
-    /// Checks a record's tag. The time is needed for the earlier keys alone.
+    /// Checks a record's tag, and wipes the earlier keys whose time is over. The time is needed for those alone.
     fn verified<'r>(
         &self,
         sealed: &'r SealedRecord,
@@ -201,21 +235,40 @@ impl Manager {
             let is_present = sealed.record.key_id == keys.current_id();
             is_present.then(|| sealed.verify(keys.current()))
         });
-        match present {
-            Some(verified) => Ok(verified),
+        let verified = match present {
+            Some(verified) => verified,
             None => {
                 let now = self.now()?;
-                Ok(self.read_keys(|keys| keys.verify(sealed, now)))
+                self.read_keys(|keys| keys.verify(sealed, now))
             }
+        };
+        self.retire_keys()?;
+        Ok(verified)
+    }
+
+    /// Wipes the keys whose time is over, if the time is known. Without earlier keys it is not asked for.
+    pub(crate) fn retire_keys(&self) -> Result<()> {
+        let earliest = self.read_keys(|keys| keys.previous().map(|(_, until)| until).min());
+        let Some(earliest) = earliest else {
+            return Ok(());
+        };
+        match self.now() {
+            Ok(now) if now > earliest => {
+                self.tell_retired(self.write_keys(|keys| keys.retire(now)))
+            }
+            _ => Ok(()),
         }
     }
 
-    /// Wipes the keys whose time is over, if the time is known.
-    pub(crate) fn retire_keys(&self) {
-        let has_previous = self.read_keys(|keys| keys.previous().next().is_some());
-        if let Some(now) = has_previous.then(|| self.now().ok()).flatten() {
-            self.write_keys(|keys| keys.retire(now));
-        }
+    fn tell_retired(&self, retired: Vec<(SealKeyId, Duration)>) -> Result<()> {
+        let tell = |(id, until): (SealKeyId, Duration)| {
+            self.tell(&Event::KeyRetired {
+                key_id: id.to_string(),
+                until_unix_nanos: until_nanos(until),
+            })
+        };
+        // Each is told of, whatever becomes of another.
+        retired.into_iter().map(tell).fold(Ok(()), Result::and)
     }
 
     fn read_keys<T>(&self, read: impl FnOnce(&SealKeys) -> T) -> T {

@@ -144,7 +144,7 @@ pub use audit::{EVENT_SCHEMA, TrailObserver};
 pub use builder::{DEFAULT_MAX_SHARD_SIZE, ManagerBuilder};
 pub use clock::{Clock, DEFAULT_CLOCK_SKEW, SystemClock};
 pub use error::{Error, Result};
-pub use event::{Event, Observer, ObserverError, Operation, TracingObserver};
+pub use event::{Event, Observer, ObserverError, Operation, PreviousKey, TracingObserver};
 pub use expectation::{Expectation, ExpectedDigest};
 pub use external::ExternalMeasurement;
 pub use facts::device_facts;

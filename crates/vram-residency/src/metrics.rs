@@ -81,6 +81,8 @@ catalogue! {
         "Allocations that were wiped and given back";
     FREED_BYTES = "vram_freed_bytes_total", Counter, Bytes, [],
         "Bytes that were wiped and given back";
+    RELEASE_FAILURES = "vram_release_failures_total", Counter, Count, ["wiped"],
+        "Allocations that could not be wiped, or not be given back";
     SEALS = "vram_seals_total", Counter, Count, [],
         "Shards sealed";
     SEALED_BYTES = "vram_sealed_bytes_total", Counter, Bytes, [],
@@ -253,6 +255,9 @@ impl Observer for MetricsObserver {
                 gauge!(RUNNING, "device" => device.clone()).set(1.0);
                 self.begin_counting();
             }
+            Event::ManagerReady { .. }
+            | Event::KeyRotationRefused { .. }
+            | Event::KeyRetired { .. } => {}
             Event::ManagerRefused { .. }
             | Event::ManagerStopped { .. }
             | Event::ManagerEnded {} => {
@@ -285,6 +290,11 @@ impl Observer for MetricsObserver {
             Event::Freed { bytes, .. } => {
                 self.count(FREES, 1);
                 self.count(FREED_BYTES, bytes.0);
+            }
+            Event::ReleaseFailed { wiped, .. } => {
+                let wiped = if *wiped { "true" } else { "false" };
+                let device = self.device();
+                counter!(RELEASE_FAILURES, "device" => device, "wiped" => wiped).increment(1);
             }
             Event::Refused { operation, .. } => {
                 self.count_operation(REFUSALS, *operation, 1);

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
-use vram_alloc::{Bytes, FrozenRegion};
+use vram_alloc::{Bytes, Fate, FrozenRegion, OpenRegion, Released};
 use vram_policy::Report;
 use vram_provenance::PieceDigests;
 use vram_seal::verity::{LeafPrints, Locator};
@@ -90,8 +90,10 @@ impl Manager {
         let header = source.header()?;
 
         let taken = self.settings().allocator.allocate(size);
+        // Declared first, and so dropped after the region whatever fails.
+        let allocated;
         let mut region = taken.map_err(|error| self.explain(error))?;
-        let allocated = Allocated::tell(self, &id, Bytes(region.mapped()))?;
+        allocated = Allocated::tell(self, &id, &region)?;
         // Before a byte goes there: what the policy refuses may be memory that others see.
         self.admit_open(&region)?;
         let staging = &self.settings().staging;
@@ -158,6 +160,23 @@ impl Manager {
         self.tell_warnings(shard, policy)?;
         self.prepare_residency(shard.size().0);
         Ok(())
+    }
+
+    /// Tells what became of a shard's memory. That nothing is known of it is no sign that it was wiped.
+    pub(crate) fn tell_released(&self, shard: &ShardId, bytes: Bytes, released: Option<&Released>) {
+        let failure = match released {
+            Some(released) => released.failure(),
+            None => Some("it was not given back"),
+        };
+        let wiped = released.is_some_and(Released::is_wiped);
+        self.tell_anyway(&failure.map_or(Event::Freed { shard, bytes }, |reason| {
+            Event::ReleaseFailed {
+                shard,
+                bytes,
+                wiped,
+                reason,
+            }
+        }));
     }
 
     /// Measures what lies on the device, and requires that it is what the host sent; or, where that
@@ -286,16 +305,22 @@ impl Expected<'_> {
     }
 }
 
-/// Device memory taken for a shard that isn't sealed yet. Dropped after the memory, it tells that
-/// it was given back.
+/// Device memory taken for a shard that isn't sealed yet. Dropped after the memory, it tells what
+/// became of it.
 pub(crate) struct Allocated<'a> {
     manager: &'a Manager,
     shard: Option<&'a ShardId>,
     bytes: Bytes,
+    fate: Fate,
 }
 
 impl<'a> Allocated<'a> {
-    pub(crate) fn tell(manager: &'a Manager, shard: &'a ShardId, bytes: Bytes) -> Result<Self> {
+    pub(crate) fn tell(
+        manager: &'a Manager,
+        shard: &'a ShardId,
+        region: &OpenRegion,
+    ) -> Result<Self> {
+        let bytes = Bytes(region.mapped());
         manager.tell(&Event::Allocated {
             shard,
             device: manager.device_id(),
@@ -305,6 +330,7 @@ impl<'a> Allocated<'a> {
             manager,
             shard: Some(shard),
             bytes,
+            fate: region.fate(),
         })
     }
 
@@ -317,10 +343,8 @@ impl<'a> Allocated<'a> {
 impl Drop for Allocated<'_> {
     fn drop(&mut self) {
         if let Some(shard) = self.shard {
-            self.manager.tell_anyway(&Event::Freed {
-                shard,
-                bytes: self.bytes,
-            });
+            self.manager
+                .tell_released(shard, self.bytes, self.fate.released());
         }
     }
 }

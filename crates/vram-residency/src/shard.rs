@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
-use vram_alloc::{Bytes, FrozenRegion};
+use vram_alloc::{Bytes, FrozenRegion, Released};
 use vram_seal::verity::Locator;
 use vram_seal::{
     DeviceId, Digest, ExpectedFrom, Freezing, ModelRef, SealKeyId, SealRecord, SealedRecord,
@@ -12,15 +12,14 @@ use vram_seal::{
 };
 
 use crate::enforcement::Told;
-use crate::event::Event;
 use crate::hashing::HostHashing;
 use crate::manager::Manager;
 use crate::model::{ModelFormat, ModelHeader, TensorTable};
 
 /// Weights that lie sealed in device memory.
 ///
-/// It owns them: dropping it wipes the memory, gives it back and says so to the observers. The
-/// bytes can be reached only through the permit of a verification
+/// It owns them: dropping it wipes the memory, gives it back and tells the observers what came of it;
+/// [`release`](Self::release) does the same and says it to the caller too. The bytes can be reached only through the permit of a verification
 /// ([`Manager::verify`]).
 ///
 /// Serialized, it is what was sealed: no address, no key, no tag.
@@ -190,6 +189,27 @@ impl SealedShard {
         self.steps
     }
 
+    /// Wipes the memory and gives it back, as dropping does, and says what came of it.
+    ///
+    /// Observers hear of [`Event::Freed`](crate::Event::Freed), or of
+    /// [`Event::ReleaseFailed`](crate::Event::ReleaseFailed), before this returns.
+    pub fn release(mut self) -> Released {
+        // What nothing is known of was not wiped.
+        self.give_back().unwrap_or_else(|| Released::NotWiped {
+            reason: "it was given up before".to_owned(),
+        })
+    }
+
+    /// The first time alone: there is nothing to give back after it.
+    fn give_back(&mut self) -> Option<Released> {
+        let bytes = self.mapped();
+        let released = self.region.take()?.release();
+        self.manager.forget(self.id());
+        self.manager
+            .tell_released(self.id(), bytes, Some(&released));
+        Some(released)
+    }
+
     pub(crate) const fn region(&self) -> Option<&FrozenRegion> {
         self.region.as_ref()
     }
@@ -214,13 +234,7 @@ impl SealedShard {
 
 impl Drop for SealedShard {
     fn drop(&mut self) {
-        let bytes = self.mapped();
-        drop(self.region.take());
-        self.manager.forget(self.id());
-        self.manager.tell_anyway(&Event::Freed {
-            shard: self.id(),
-            bytes,
-        });
+        self.give_back();
     }
 }
 

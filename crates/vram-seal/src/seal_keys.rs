@@ -134,14 +134,16 @@ impl SealKeys {
         Ok(id)
     }
 
-    /// Wipes every earlier key whose time is over. Their names are remembered.
-    pub fn retire(&mut self, now: Duration) {
+    /// Wipes every earlier key whose time is over, and gives their names and until when each was accepted. Their names
+    /// are remembered.
+    pub fn retire(&mut self, now: Duration) -> Vec<(SealKeyId, Duration)> {
         let now = self.latest(now);
-        for former in &mut self.former {
-            if now > former.until {
-                former.key = None;
-            }
-        }
+        let over = self.former.iter_mut().filter(|former| now > former.until);
+        let wiped = over.filter_map(|former| {
+            former.key.take()?;
+            Some((former.id, former.until))
+        });
+        wiped.collect()
     }
 
     /// Signs a record with the present key, after putting its name into it.

@@ -30,6 +30,22 @@ impl Control {
     }
 }
 
+/// What has to be measured, as the benchmark `comparison` names it: no more and no less.
+const SUBJECTS: [&str; 9] = [
+    "control-stops-at-the-first-difference",
+    "control-looks-at-nothing",
+    "digest-equal",
+    "verity-digest-equal",
+    "seal-tag-equal",
+    "digest-almost-equal",
+    "verity-digest-almost-equal",
+    "seal-tag-almost-equal",
+    "verify-tag-almost-equal",
+];
+
+/// Fewer measurements of a subject than these judge nothing.
+pub(super) const FEWEST: u32 = 50_000;
+
 /// What was found of one subject.
 #[derive(Debug, Serialize)]
 pub(super) struct Subject {
@@ -67,7 +83,12 @@ impl Subject {
 
     /// Whether it is as it has to be.
     fn is_good(&self) -> bool {
-        self.verdict == self.control.map_or(Verdict::Nothing, Control::expects)
+        self.is_measured_enough()
+            && self.verdict == self.control.map_or(Verdict::Nothing, Control::expects)
+    }
+
+    fn is_measured_enough(&self) -> bool {
+        u64::try_from(self.measurements).is_ok_and(|count| count >= u64::from(FEWEST))
     }
 
     fn line(&self) -> String {
@@ -77,6 +98,7 @@ impl Subject {
             Verdict::Leaks => "LEAKS",
         };
         let expected = match (self.control, self.is_good()) {
+            _ if !self.is_measured_enough() => ", TOO FEW MEASUREMENTS",
             (Some(_), true) => ", as it has to",
             (Some(_), false) => ", WRONGLY: this machine can't tell now",
             (None, _) => "",
@@ -96,6 +118,8 @@ pub(super) struct Report {
     architecture: &'static str,
     operating_system: &'static str,
     subjects: Vec<Subject>,
+    /// What is not as it has to be, beside the verdicts: subjects that are missing, unknown, or there twice.
+    incomplete: Vec<String>,
     pub(super) passed: bool,
 }
 
@@ -107,11 +131,7 @@ struct Thresholds {
 
 impl Report {
     pub(super) fn new(subjects: Vec<Subject>) -> Self {
-        let controls = [Control::Leaks, Control::Nothing];
-        let controlled = controls.iter().all(|control| {
-            let mut found = subjects.iter().filter_map(|subject| subject.control);
-            found.any(|found| found == *control)
-        });
+        let incomplete = incomplete(&subjects);
         Self {
             method: "dudect: fixed against random values, Welch's t-test, cropped and of second order",
             thresholds: Thresholds {
@@ -120,8 +140,9 @@ impl Report {
             },
             architecture: std::env::consts::ARCH,
             operating_system: std::env::consts::OS,
-            passed: controlled && subjects.iter().all(Subject::is_good),
+            passed: incomplete.is_empty() && subjects.iter().all(Subject::is_good),
             subjects,
+            incomplete,
         }
     }
 
@@ -135,12 +156,30 @@ impl Report {
         let bad: Vec<_> = bad.map(|subject| subject.name.as_str()).collect();
         if self.passed {
             "no comparison takes a time that says where values differ".to_owned()
-        } else if bad.is_empty() {
-            "a control was not measured: nothing can be said".to_owned()
+        } else if !self.incomplete.is_empty() {
+            format!("nothing can be said: {}", self.incomplete.join(", "))
         } else {
             format!("not as they have to be: {}", bad.join(", "))
         }
     }
+}
+
+/// What is missing, unknown, or there twice.
+fn incomplete(subjects: &[Subject]) -> Vec<String> {
+    let count = |name: &str| {
+        let named = subjects.iter().filter(|subject| subject.name == name);
+        named.count()
+    };
+    let expected = SUBJECTS.iter().filter_map(|name| match count(name) {
+        0 => Some(format!("{name} was not measured")),
+        1 => None,
+        _ => Some(format!("{name} is there more than once")),
+    });
+    let unknown = subjects
+        .iter()
+        .filter(|subject| !SUBJECTS.contains(&&*subject.name))
+        .map(|subject| format!("{} is not known", subject.name));
+    expected.chain(unknown).collect()
 }
 
 #[cfg(test)]
@@ -164,22 +203,29 @@ mod tests {
             difference: 1.6,
             standard_error: 0.16,
         };
-        Subject::new(&timed, 1000, judged)
+        Subject::new(&timed, 50_000, judged)
     }
 
-    fn controls() -> Vec<Subject> {
-        vec![
-            subject("control-stops-at-the-first-difference", Verdict::Leaks),
-            subject("control-looks-at-nothing", Verdict::Nothing),
-        ]
+    /// Every subject, found to be as it has to be.
+    fn all() -> Vec<Subject> {
+        let found = |name: &&str| {
+            let verdict = Control::of(name).map_or(Verdict::Nothing, Control::expects);
+            subject(name, verdict)
+        };
+        SUBJECTS.iter().map(found).collect()
+    }
+
+    /// Every subject, with this one found to be so.
+    fn all_but(name: &str, verdict: Verdict) -> Vec<Subject> {
+        let mut subjects = all();
+        subjects.retain(|subject| subject.name != name);
+        subjects.push(subject(name, verdict));
+        subjects
     }
 
     #[test]
     fn it_passes_where_the_controls_are_told_apart_and_nothing_leaks() {
-        let mut subjects = controls();
-        subjects.push(subject("digest-equal", Verdict::Nothing));
-
-        let report = Report::new(subjects);
+        let report = Report::new(all());
 
         assert!(report.passed, "{}", report.text());
         let json = serde_json::to_value(&report).unwrap();
@@ -191,10 +237,7 @@ mod tests {
     #[test]
     fn it_fails_where_something_leaks_or_is_unclear() {
         for verdict in [Verdict::Leaks, Verdict::Unclear] {
-            let mut subjects = controls();
-            subjects.push(subject("digest-equal", verdict));
-
-            let report = Report::new(subjects);
+            let report = Report::new(all_but("digest-equal", verdict));
 
             assert!(!report.passed);
             assert!(report.conclusion().contains("digest-equal"));
@@ -202,21 +245,71 @@ mod tests {
     }
 
     #[test]
-    fn it_fails_where_a_control_is_judged_wrongly_or_missing() {
+    fn it_fails_where_a_control_is_judged_wrongly() {
         for (name, verdict) in [
             ("control-stops-at-the-first-difference", Verdict::Nothing),
             ("control-looks-at-nothing", Verdict::Leaks),
         ] {
-            let mut subjects = controls();
-            subjects.retain(|subject| subject.name != name);
-            assert!(!Report::new(subjects).passed, "{name} is missing");
-
-            let mut subjects = controls();
-            subjects.retain(|subject| subject.name != name);
-            subjects.push(subject(name, verdict));
-            let report = Report::new(subjects);
+            let report = Report::new(all_but(name, verdict));
             assert!(!report.passed);
             assert!(report.text().contains("can't tell"), "{}", report.text());
+        }
+    }
+
+    #[test]
+    fn it_fails_where_a_subject_is_missing_there_twice_or_not_known() {
+        for name in SUBJECTS {
+            let mut subjects = all();
+            subjects.retain(|subject| subject.name != name);
+            let report = Report::new(subjects);
+            assert!(!report.passed, "{name} is missing");
+            assert!(report.conclusion().contains(name));
+
+            let verdict = Control::of(name).map_or(Verdict::Nothing, Control::expects);
+            let mut subjects = all();
+            subjects.push(subject(name, verdict));
+            assert!(!Report::new(subjects).passed, "{name} is there twice");
+        }
+        let mut subjects = all();
+        subjects.push(subject("another", Verdict::Nothing));
+        assert!(!Report::new(subjects).passed);
+    }
+
+    #[test]
+    fn the_controls_alone_say_nothing() {
+        let mut subjects = all();
+        subjects.retain(|subject| subject.control.is_some());
+
+        let report = Report::new(subjects);
+
+        assert!(!report.passed, "{}", report.text());
+    }
+
+    #[test]
+    fn it_fails_where_a_subject_was_measured_too_few_times() {
+        for at in 0..SUBJECTS.len() {
+            let mut subjects = all();
+            subjects[at].measurements = 49_999;
+
+            let report = Report::new(subjects);
+
+            assert!(!report.passed, "{}", report.text());
+            assert!(report.text().contains("TOO FEW"), "{}", report.text());
+        }
+    }
+
+    /// A comparison that is added there is to be judged here.
+    #[test]
+    fn the_benchmark_names_every_subject() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let source = root.join("crates/vram-seal/benches/comparison.rs");
+        let source = std::fs::read_to_string(source).unwrap();
+        for name in SUBJECTS {
+            let stem = name
+                .trim_end_matches("-almost-equal")
+                .trim_end_matches("-equal");
+            let forms = [format!("\"{name}\""), format!("\"{stem}-{{suffix}}\"")];
+            assert!(forms.iter().any(|form| source.contains(form)), "{name}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What is given back was wiped; what can't be wiped is not given back.
 
-use vram_alloc::{Mechanism, StagingRing};
+use vram_alloc::{Mechanism, Released, StagingRing};
 use vram_sys::{CUresult, Function};
 
 use crate::rig::{BOTH, PAGE, Rig, SECRET, secret};
@@ -120,8 +120,9 @@ fn what_cannot_be_wiped_is_kept_from_everyone() {
         rig.machine.fail_nth(function, 1, REFUSED);
         rig.machine.fail_nth(function, 2, REFUSED);
 
-        drop(frozen);
+        let released = frozen.release();
 
+        assert!(!released.is_wiped() && released.failure().is_some());
         assert_eq!(rig.machine.pending_faults(), 0);
         assert_eq!(rig.device.release_failures(), 1, "{function}");
         let capacity = rig.allocator.capacity().unwrap();
@@ -153,8 +154,12 @@ fn memory_that_the_driver_does_not_take_back_is_counted() {
         rig.machine.fail_nth(function, 1, REFUSED);
         rig.machine.fail_nth(function, 2, REFUSED);
 
+        let fate = region.fate();
+        assert_eq!(fate.released(), None);
         drop(region);
 
+        let released = fate.released().unwrap();
+        assert!(matches!(released, Released::Kept { .. }), "{released:?}");
         assert_eq!(rig.device.release_failures(), 1);
         let capacity = rig.allocator.capacity().unwrap();
         assert_eq!((capacity.used.0, capacity.unreleased.0), (0, 2 * PAGE));

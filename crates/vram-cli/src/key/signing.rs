@@ -52,6 +52,14 @@ impl SigningKeyOptions {
         Ok(Some(SigningKey::from_pkcs8_pem(&key.expose_pkcs8_pem()?)?))
     }
 
+    /// Reads the key if it comes from a descriptor, before anything is opened here that could get its number.
+    pub(crate) fn read_descriptor(&self) -> anyhow::Result<()> {
+        match self.signing_key_fd {
+            Some(_) => self.read().map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// Whether one is given.
     pub(crate) const fn is_given(&self) -> bool {
         self.signing_key.is_some()

@@ -90,6 +90,7 @@ fn the_dashboard_shows_what_goes_wrong() {
         "vram_verification_failures_total",
         "vram_policy_violations_total",
         "vram_refusals_total",
+        "vram_release_failures_total",
         "vram_audit_running",
         "vram_audit_dropped_total",
     ] {

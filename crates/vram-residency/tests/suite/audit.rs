@@ -80,6 +80,7 @@ fn a_life_is_recorded_from_start_to_end() {
         names(&records),
         [
             "manager_started",
+            "manager_ready",
             "allocated",
             "sealed",
             "verified",
@@ -101,6 +102,7 @@ fn a_life_is_recorded_from_start_to_end() {
         assert_eq!(record.event["schema"], EVENT_SCHEMA, "{record:?}");
         let is_critical = [
             "manager_started",
+            "manager_ready",
             "sealed",
             "verification_failed",
             "manager_stopped",

@@ -266,3 +266,61 @@ fn a_record_says_where_its_expected_digest_came_from() {
     let expecting = request("caller").expect_verity(VerityDigest::of(&bytes));
     assert_eq!(sealed(expecting), ExpectedFrom::Caller);
 }
+
+#[test]
+fn a_key_whose_time_is_over_is_wiped_at_a_verification_with_the_present_one() {
+    let clock = StoppedClock::at(NOW);
+    let recorder = Recorder::new();
+    let manager = made(builder_at(&clock).observer(recorder.clone()));
+    manager.rotate(key(2).into(), seconds(100)).unwrap();
+    let shard = seal(&manager, "shard", &weights(5000));
+
+    clock.pass(100);
+    assert!(manager.verify(&shard).is_ok());
+    assert_eq!(manager.previous_keys(), [(key(1).id(), seconds(NOW + 100))]);
+    assert_eq!(recorder.count("key_retired"), 0);
+    clock.pass(1);
+    assert!(manager.verify(&shard).is_ok());
+
+    assert_eq!(manager.previous_keys(), []);
+    assert!(manager.verify(&shard).is_ok());
+    let told = recorder.told("key_retired");
+    assert_eq!(told.len(), 1, "it is told once");
+    assert_eq!(told[0]["key_id"], key(1).id().to_string());
+    assert_eq!(told[0]["until_unix_nanos"], (NOW + 100) * 1_000_000_000);
+}
+
+#[test]
+fn a_rotation_wipes_the_keys_whose_time_is_over_and_says_so_even_if_it_is_refused() {
+    let clock = StoppedClock::at(NOW);
+    let recorder = Recorder::new();
+    let manager = made(builder_at(&clock).observer(recorder.clone()));
+    manager.rotate(key(2).into(), seconds(100)).unwrap();
+    clock.pass(101);
+
+    manager.rotate(key(2).into(), seconds(100)).unwrap_err();
+
+    assert_eq!(recorder.told("key_retired").len(), 1);
+    let refused = recorder.told("key_rotation_refused");
+    assert_eq!(refused.len(), 1);
+    let reason = refused[0]["reason"].as_str().unwrap();
+    assert!(reason.contains(&key(2).id().to_string()), "{reason}");
+    assert_eq!(recorder.count("key_rotated"), 1);
+}
+
+#[test]
+fn a_manager_tells_which_keys_it_starts_with() {
+    let clock = StoppedClock::at(NOW);
+    let recorder = Recorder::new();
+    let builder = builder_at(&clock).previous_key(key(7), at(NOW + 100));
+    let _manager = made(builder.observer(recorder.clone()));
+
+    let told = &recorder.told("manager_ready")[0];
+
+    assert_eq!(told["key_id"], key(1).id().to_string());
+    let previous = serde_json::json!([{
+        "key_id": key(7).id().to_string(),
+        "until_unix_nanos": (NOW + 100) * 1_000_000_000,
+    }]);
+    assert_eq!(told["previous_keys"], previous);
+}

@@ -5,6 +5,10 @@ use std::io::Read;
 use crate::support::*;
 use vram_residency::{Error, SealRequest, Stage};
 use vram_seal::{Digest, HashPlan, Salt, SetPosition, VerityDigest, hash_bytes};
+use vram_sys::{CUresult, Function};
+
+/// What a driver says to what it won't do.
+const REFUSED: CUresult = CUresult::CUDA_ERROR_NOT_PERMITTED;
 
 #[test]
 fn test_seal_model_basic() {
@@ -488,4 +492,110 @@ fn sixteen_threads_seal_and_verify() {
     });
 
     assert_eq!(manager.capacity().unwrap().available.0, total);
+}
+
+#[test]
+fn memory_that_could_not_be_wiped_is_not_told_as_given_back() {
+    let machine = machine();
+    let recorder = Recorder::new();
+    let manager = builder()
+        .observer(recorder.clone())
+        .build(&platform(&machine))
+        .unwrap();
+    let dropped = seal(&manager, "dropped", &weights(2 << 20));
+    let released = seal(&manager, "released", &weights(2 << 20));
+    machine.fail_always(Function::cuMemsetD8Async, REFUSED);
+
+    drop(dropped);
+    let released = released.release();
+
+    assert!(!released.is_wiped(), "{released:?}");
+    assert_eq!(manager.capacity().unwrap().unreleased.0, 4 << 20);
+    assert!(manager.shard_ids().is_empty());
+    assert_eq!(recorder.count("freed"), 0);
+    let told = recorder.told("release_failed");
+    assert_eq!(told.len(), 2);
+    for (told, shard) in told.iter().zip(["dropped", "released"]) {
+        assert_eq!(told["shard"], shard);
+        assert_eq!(told["bytes"], 2 << 20);
+        assert_eq!(told["wiped"], false);
+    }
+    assert_eq!(told[1]["reason"], released.failure().unwrap());
+}
+
+#[test]
+fn memory_that_went_with_a_lost_device_is_not_told_as_given_back() {
+    let machine = machine();
+    let recorder = Recorder::new();
+    let manager = builder()
+        .observer(recorder.clone())
+        .build(&platform(&machine))
+        .unwrap();
+    let shard = seal(&manager, "one", &weights(5000));
+    machine.lose_context(0).unwrap();
+
+    let released = shard.release();
+
+    assert!(!released.is_wiped(), "{released:?}");
+    assert_eq!(recorder.names(), ["allocated", "sealed", "release_failed"]);
+}
+
+#[test]
+fn memory_that_was_wiped_and_not_taken_back_is_told_as_that() {
+    let machine = machine();
+    let recorder = Recorder::new();
+    let manager = builder()
+        .observer(recorder.clone())
+        .build(&platform(&machine))
+        .unwrap();
+    let shard = seal(&manager, "one", &weights(5000));
+    machine.fail_always(Function::cuMemUnmap, REFUSED);
+
+    let released = shard.release();
+
+    assert!(released.is_wiped(), "{released:?}");
+    assert!(released.failure().is_some());
+    assert_eq!(recorder.told("release_failed")[0]["wiped"], true);
+    assert_eq!(recorder.count("freed"), 0);
+}
+
+#[test]
+fn a_seal_that_fails_tells_what_became_of_its_memory_after_that() {
+    /// From its first byte on nothing can be wiped any more, and there is no second.
+    struct Failing(vram_sim::Machine);
+    impl Read for Failing {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            self.0.fail_always(Function::cuMemsetD8Async, REFUSED);
+            Err(std::io::ErrorKind::UnexpectedEof.into())
+        }
+    }
+    let machine = machine();
+    let recorder = Recorder::new();
+    let manager = builder()
+        .observer(recorder.clone())
+        .build(&platform(&machine))
+        .unwrap();
+
+    let mut failing = Failing(machine.clone());
+    let request = SealRequest::reader(id("one"), &mut failing, 2 << 20);
+    manager.seal(request).unwrap_err();
+
+    assert_eq!(recorder.names(), ["allocated", "release_failed", "refused"]);
+    assert_eq!(recorder.told("release_failed")[0]["wiped"], false);
+}
+
+#[test]
+fn a_shard_that_is_released_is_told_once_as_freed() {
+    let machine = machine();
+    let recorder = Recorder::new();
+    let manager = builder()
+        .observer(recorder.clone())
+        .build(&platform(&machine))
+        .unwrap();
+
+    let released = seal(&manager, "one", &weights(5000)).release();
+
+    assert_eq!(released, vram_alloc::Released::Wiped);
+    assert_eq!(recorder.names(), ["allocated", "sealed", "freed"]);
+    assert!(manager.shard_ids().is_empty());
 }

@@ -58,6 +58,11 @@ pub enum KeyRefusal {
         /// The form that is read.
         expected: &'static str,
     },
+    /// The public key is a point of small order, under which anyone can sign.
+    #[error(
+        "its public key is a point of small order, under which anyone can sign: use a key that was generated, not made up"
+    )]
+    SmallOrder,
     /// The private key is malformed, or does not belong to the public key beside it.
     #[error("{reason}: its private key is malformed, or not that of the public key beside it")]
     PrivateKey {

@@ -15,6 +15,54 @@ use crate::{Error, Result};
 /// How long an Ed25519 public key is, in bytes.
 const ED25519_LEN: usize = 32;
 
+/// The `y` of every point of edwards25519 whose order divides 8, in every way that 32 bytes give it: little-endian,
+/// with the bit above it, which is the sign of `x`, left out. So there are 14 encodings. Those of `p` and `p + 1` are
+/// not canonical, nor are those of `1` and `-1` with the sign of an `x` that is zero.
+///
+/// Under such a key a signature says nothing: 64 bytes that anyone can write hold for one message in eight, or more.
+/// RFC 8032 leaves the check to its user; `ring` makes none. The list is the one of table 5 of Chalkias, Garillot and
+/// Nikolaenko, "Taming the many `EdDSAs`" (2020), and of libsodium's `ge25519_has_small_order`.
+const SMALL_ORDER: [[u8; ED25519_LEN]; 7] = [
+    // 0: order 4
+    with_ends(0x00, 0x00, 0x00),
+    // 1: order 1
+    with_ends(0x01, 0x00, 0x00),
+    // The two of order 8
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98,
+        0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53,
+        0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67,
+        0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac,
+        0x03, 0x7a,
+    ],
+    // p - 1, which is -1: order 2
+    with_ends(0xec, 0xff, 0x7f),
+    // p, which is 0, and p + 1, which is 1
+    with_ends(0xed, 0xff, 0x7f),
+    with_ends(0xee, 0xff, 0x7f),
+];
+
+const fn with_ends(first: u8, between: u8, last: u8) -> [u8; ED25519_LEN] {
+    let mut bytes = [between; ED25519_LEN];
+    let [to_first, .., to_last] = &mut bytes;
+    *to_first = first;
+    *to_last = last;
+    bytes
+}
+
+/// Whether a public key of Ed25519 is a point of small order.
+fn is_of_small_order(public: &[u8]) -> bool {
+    let Ok(mut y) = <[u8; ED25519_LEN]>::try_from(public) else {
+        return false;
+    };
+    let [.., last] = &mut y;
+    *last &= 0x7f;
+    SMALL_ORDER.contains(&y)
+}
+
 /// How long an uncompressed point of P-256 is, in bytes, and what it starts with.
 const P256_LEN: usize = 65;
 const UNCOMPRESSED: u8 = 4;
@@ -35,7 +83,7 @@ impl VerifyingKey {
     /// Reads a `SubjectPublicKeyInfo` in PEM: a file that starts with `-----BEGIN PUBLIC KEY-----`.
     ///
     /// # Errors
-    /// [`Error::VerifyingKey`] for another label or algorithm, or a malformed key.
+    /// [`Error::VerifyingKey`] for another label, or as [`from_spki_der`](Self::from_spki_der).
     pub fn from_spki_pem(text: &str) -> Result<Self> {
         let document = pem::read_public(text).map_err(Error::VerifyingKey)?;
         Self::from_spki_der(document.as_bytes())
@@ -44,7 +92,7 @@ impl VerifyingKey {
     /// Reads a `SubjectPublicKeyInfo` in DER.
     ///
     /// # Errors
-    /// [`Error::VerifyingKey`] for another algorithm, or a malformed key.
+    /// [`Error::VerifyingKey`] for another algorithm, a malformed key, or one of Ed25519 that is a point of small order.
     pub fn from_spki_der(der: &[u8]) -> Result<Self> {
         Self::read(der).map_err(Error::VerifyingKey)
     }
@@ -73,6 +121,9 @@ impl VerifyingKey {
         };
         if !good {
             return Err(public_key_refusal(algorithm, public));
+        }
+        if algorithm == SignatureAlgorithm::Ed25519 && is_of_small_order(public) {
+            return Err(KeyRefusal::SmallOrder);
         }
         let spki = algorithm
             .with_identifier(|identifier| {
@@ -152,5 +203,66 @@ fn public_key_refusal(algorithm: SignatureAlgorithm, public: &[u8]) -> KeyRefusa
             SignatureAlgorithm::Ed25519 => "32 bytes",
             SignatureAlgorithm::EcdsaP256Sha256 => "the 65 bytes of an uncompressed point",
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `SubjectPublicKeyInfo` of an Ed25519 key before its 32 bytes (RFC 8410, section 4).
+    const SPKI_PREFIX: [u8; 12] = [
+        0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+    ];
+
+    fn encodings() -> impl Iterator<Item = [u8; ED25519_LEN]> {
+        SMALL_ORDER.into_iter().flat_map(|y| {
+            let mut negative = y;
+            negative[31] |= 0x80;
+            [y, negative]
+        })
+    }
+
+    fn read(public: &[u8; ED25519_LEN]) -> Result<VerifyingKey> {
+        VerifyingKey::from_spki_der(&[&SPKI_PREFIX[..], public].concat())
+    }
+
+    #[test]
+    fn a_key_of_small_order_is_refused_in_each_of_its_fourteen_encodings() {
+        assert_eq!(encodings().count(), 14);
+        for public in encodings() {
+            let refused = read(&public).unwrap_err();
+            assert!(
+                matches!(refused, Error::VerifyingKey(KeyRefusal::SmallOrder)),
+                "{}: {refused}",
+                hex::encode(public)
+            );
+        }
+    }
+
+    /// What makes the refusal necessary: `ring` takes each of these keys, and signatures that nobody signed.
+    #[test]
+    fn under_each_of_them_anyone_could_sign() {
+        for public in encodings() {
+            let key = UnparsedPublicKey::new(&ring::signature::ED25519, public);
+            let forged = (0_u8..=255).any(|message| {
+                encodings().any(|point| {
+                    let signature = [point, [0; ED25519_LEN]].concat();
+                    key.verify(&[message], &signature).is_ok()
+                })
+            });
+            assert!(forged, "{}", hex::encode(public));
+        }
+    }
+
+    #[test]
+    fn a_key_that_differs_from_one_of_them_in_a_bit_is_read() {
+        for public in encodings() {
+            for byte in [1, 15, 30] {
+                let mut other = public;
+                other[byte] ^= 0x10;
+                read(&other).unwrap();
+            }
+        }
     }
 }

@@ -239,6 +239,8 @@ fn a_descriptor_gives_the_same_key_as_a_file() {
     let (reader, mut writer) = std::io::pipe().unwrap();
     writer.write_all(TOKEN).unwrap();
     drop(writer);
+    // As one is that was there before this process.
+    rustix::io::fcntl_setfd(&reader, rustix::io::FdFlags::empty()).unwrap();
 
     let from_file = SecretSource::File(path).seal_key(SecretForm::Raw);
     let from_pipe = SecretSource::Descriptor(reader.as_raw_fd()).seal_key(SecretForm::Raw);
