@@ -75,6 +75,15 @@ impl Checksums {
         self.0.get(name).copied()
     }
 
+    /// Whether no name has a `/`: the list is of files alone, wherever they lie, and not of the folders that they lie in.
+    #[must_use]
+    pub fn names_are_bare(&self) -> bool {
+        !self
+            .0
+            .keys()
+            .any(|name| name.as_encoded_bytes().contains(&b'/'))
+    }
+
     /// How many names there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -38,7 +38,8 @@
 //! | signatures of releases before 1.0 | accepted, by two work-arounds | refused by name |
 //! | keyless bundles | verified with sigstore's services | refused by name: out of scope |
 //!
-//! What passes here passes there.
+//! A bundle that passes here passes there. Whether a folder does is for whoever compares its files: `vram-residency` refuses
+//! symbolic links and special files where the reference does, the model's own path and ignored paths included.
 //!
 //! # Known ways to fail, and what answers them
 //!

@@ -134,6 +134,16 @@ pub enum Error {
         /// What is there.
         found: &'static str,
     },
+    /// A folder with more in it than is looked at.
+    #[error("{} has more than the limit of {limit} {what}; move what is no part of the model elsewhere", path.display())]
+    FolderTooLarge {
+        /// The folder.
+        path: PathBuf,
+        /// What it has too much of.
+        what: &'static str,
+        /// How many there may be.
+        limit: usize,
+    },
     /// A folder with nothing to seal.
     #[error("{} holds no *.safetensors or *.gguf file", path.display())]
     NoModels {
@@ -425,6 +435,7 @@ impl Error {
             | Self::File { .. }
             | Self::NotAFile { .. }
             | Self::NoModels { .. }
+            | Self::FolderTooLarge { .. }
             | Self::Read { .. }
             | Self::Unexpected { .. }
             | Self::UnexpectedSize { .. }
@@ -480,6 +491,7 @@ impl Error {
             | Self::File { .. }
             | Self::NotAFile { .. }
             | Self::NoModels { .. }
+            | Self::FolderTooLarge { .. }
             | Self::Read { .. }
             | Self::Changed { .. }
             | Self::Unexpected { .. }

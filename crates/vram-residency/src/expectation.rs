@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::path::Path;
 
-use vram_provenance::{FileDigest, PieceDigests, SignedManifest, cache, checksums::Checksums};
+use vram_provenance::{
+    FileDigest, Manifest, PieceDigests, SignedManifest, cache, checksums::Checksums,
+};
 use vram_seal::{Digest, ExpectedFrom, VerityDigest};
 use vram_sys::KernelMeasurement;
 
-use crate::folder::relative_to;
+use crate::folder::{relative_to, require_no_link};
 use crate::source::failed;
 use crate::{Error, Result};
 
@@ -55,25 +57,42 @@ impl Expectation {
         })
     }
 
-    /// What a checksum file, which lies at `list`, says of a file. Its names count from its own folder, as `sha256sum
-    /// --check` has it there; of a file that doesn't lie in that folder, the name alone counts.
+    /// What the manifest of a model that is a single file says of it. As the signer did, a symbolic link is refused unless
+    /// the signer followed links, or `follow_links` is set.
     ///
     /// # Errors
     ///
-    /// [`Error::NothingExpected`] where it doesn't list the file.
+    /// [`Error::NothingExpected`] where the manifest is of a folder, [`Error::NotAsSigned`] for a link, [`Error::File`] if
+    /// the path can't be looked at.
+    pub fn signed_alone(signed: &SignedManifest, path: &Path, follow_links: bool) -> Result<Self> {
+        require_no_link(path, follow_links || signed.manifest().follows_links())?;
+        Self::signed(signed, Manifest::SINGLE, path)
+    }
+
+    /// What a checksum file, which lies at `list`, says of a file. Its names count from its own folder, as `sha256sum
+    /// --check` has it there: by the path as it is given, links and all, or else by where that leads. Of a file that doesn't
+    /// lie in that folder, the name alone counts, and only of a list in which no name has a `/`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NothingExpected`] where it doesn't list the file, [`Error::File`] where it can't be told whether the file lies
+    /// in the folder.
     pub fn listed(checksums: &Checksums, list: &Path, path: &Path) -> Result<Self> {
         let folder = match list.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
-        let within = relative_to(folder, path);
-        let name = within.as_ref().map(|path| path.as_os_str());
-        let name = name.or_else(|| path.file_name()).unwrap_or_default();
-        let digest = checksums.get(name).ok_or_else(|| {
+        let within = relative_to(folder, path)?;
+        let name = match &within {
+            Some(within) => Some(within.as_os_str()),
+            None if checksums.names_are_bare() => path.file_name(),
+            None => None,
+        };
+        let digest = name.and_then(|name| checksums.get(name)).ok_or_else(|| {
             nothing(
                 path,
                 "the checksum file doesn't list it; names there count from the checksum file's folder, and of files \
-                 elsewhere the name alone counts",
+                 elsewhere the name alone counts, if no name there has a `/`",
             )
         })?;
         Ok(Self {

@@ -16,6 +16,7 @@ use std::thread::{self, Builder};
 use vram_alloc::Bytes;
 use vram_seal::{ModelRef, SetPosition, ShardId};
 
+use self::contents::MAX_ENTRIES;
 use crate::expectation::Expectation;
 use crate::hashing::HostHashing;
 use crate::manager::{Manager, lock};
@@ -29,7 +30,7 @@ use crate::{Error, Result};
 
 pub use self::difference::FolderDifference;
 pub use self::signed::SignedFolder;
-pub(crate) use self::signed::relative_to;
+pub(crate) use self::signed::{relative_to, require_no_link};
 
 /// The model files of a folder, found and named, in the order of their names: each becomes a shard,
 /// and knows its position in the set.
@@ -53,6 +54,15 @@ pub struct ModelFile {
 }
 
 impl ModelFile {
+    fn new(path: PathBuf, size: u64, expectation: Option<Expectation>) -> Result<Self> {
+        Ok(Self {
+            id: shard_id(&path)?,
+            size: Bytes(size),
+            expectation,
+            path,
+        })
+    }
+
     /// To seal it, with what is expected of it.
     fn request<'a>(&self) -> SealRequest<'a> {
         let request = SealRequest::file(self.id.clone(), &self.path);
@@ -68,12 +78,14 @@ impl ModelFolder {
     ///
     /// # Errors
     ///
-    /// [`Error::File`] if it can't be listed, [`Error::NoModels`] if it holds none,
+    /// [`Error::File`] if it can't be listed, [`Error::FolderTooLarge`] if it has more entries than
+    /// [`Manifest::MAX_ENTRIES`](vram_provenance::Manifest::MAX_ENTRIES), [`Error::NoModels`] if it holds no model,
     /// [`Error::Duplicate`] if two names give one id.
     pub fn open(folder: &Path) -> Result<Self> {
         let listing = |source| failed(folder, "listing it", source);
         let mut files = Vec::new();
-        for entry in std::fs::read_dir(folder).map_err(listing)? {
+        for (number, entry) in (1..).zip(std::fs::read_dir(folder).map_err(listing)?) {
+            contents::require_at_most(folder, number, "entries", MAX_ENTRIES)?;
             let path = entry.map_err(listing)?.path();
             if FormatHint::from_path(&path) == FormatHint::Unknown {
                 continue;
@@ -84,13 +96,13 @@ impl ModelFolder {
             if found.is_dir() {
                 continue;
             }
-            files.push(ModelFile {
-                id: shard_id(&path)?,
-                size: Bytes(found.len()),
-                expectation: None,
-                path,
-            });
+            files.push(ModelFile::new(path, found.len(), None)?);
         }
+        Self::of(folder, files)
+    }
+
+    /// These files of a folder.
+    fn of(folder: &Path, mut files: Vec<ModelFile>) -> Result<Self> {
         if files.is_empty() {
             return Err(Error::NoModels {
                 path: folder.to_owned(),

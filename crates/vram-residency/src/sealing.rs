@@ -239,6 +239,9 @@ impl Manager {
     }
 }
 
+/// What was found of a digest that was not computed.
+const NONE: &str = "none, as it was not computed";
+
 /// The digests that the caller expects.
 struct Expected<'a> {
     shard: &'a ShardId,
@@ -260,8 +263,8 @@ impl Expected<'_> {
         }
     }
 
-    /// Compares them with what the host computed. What it did not compute is compared later, or was
-    /// refused.
+    /// Compares them with what the host computed. A content digest that it did not compute is one that nobody compared,
+    /// and refused; the verity digest is compared with the device's then.
     fn require(&self, passed: &Passed) -> Result<()> {
         let unexpected = |kind, found: String, expected: String| {
             Err(Error::Unexpected {
@@ -271,13 +274,18 @@ impl Expected<'_> {
                 expected,
             })
         };
-        if let (Some(expected), Some(found)) = (self.content, passed.content)
-            && expected != found
+        if let Some(expected) = self.content
+            && passed.content != Some(expected)
         {
-            return unexpected("content", found.to_string(), expected.to_string());
+            let found = passed.content.map_or(NONE.to_owned(), |it| it.to_string());
+            return unexpected("content", found, expected.to_string());
         }
         if let Some(expected) = &self.pieces {
-            self.require_pieces(expected, passed.pieces.as_deref().unwrap_or_default())?;
+            let Some(found) = &passed.pieces else {
+                let expected = expected.digests().len().to_string();
+                return unexpected("file shards' content", NONE.to_owned(), expected);
+            };
+            self.require_pieces(expected, found)?;
         }
         if let (Some(expected), Some((found, _))) = (self.verity, &passed.verity)
             && expected != found.digest()
@@ -409,6 +417,30 @@ mod tests {
         assert!(zeros.limit() > 0, "it was read to its end");
         assert_eq!(manager.capacity().unwrap().used.0, 0);
         assert!(manager.shard_ids().is_empty());
+    }
+
+    #[test]
+    fn a_content_digest_that_is_expected_and_was_not_computed_is_refused() {
+        let shard = "shard".parse().unwrap();
+        let nothing = Passed::default();
+        let mut expected = Expected {
+            shard: &shard,
+            content: None,
+            pieces: None,
+            verity: None,
+        };
+        assert!(expected.require(&nothing).is_ok());
+
+        expected.content = Some(Digest::of(b"weights"));
+
+        let error = expected.require(&nothing).unwrap_err();
+        assert!(error.is_integrity_failure(), "{error:?}");
+        assert!(error.to_string().contains("not computed"), "{error}");
+        let computed = Passed {
+            content: expected.content,
+            ..Passed::default()
+        };
+        assert!(expected.require(&computed).is_ok());
     }
 
     #[test]

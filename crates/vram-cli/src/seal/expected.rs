@@ -14,7 +14,7 @@ use super::signature::read;
 #[derive(Debug, Args)]
 pub(super) struct SourceOptions {
     /// Seal each file only if it has the digest that this file lists for it, as sha256sum writes it. Names count from the
-    /// list's own folder; of files elsewhere, the name alone counts.
+    /// list's own folder; of files elsewhere, the name alone counts, if no name in the list has a slash.
     #[arg(long, value_name = "FILE")]
     pub(super) checksums: Option<PathBuf>,
     /// Seal each file only if it has the digest that is known of it here already.

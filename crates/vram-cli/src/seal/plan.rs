@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use tempfile::NamedTempFile;
-use vram_provenance::Manifest;
 use vram_residency::{Expectation, ModelFolder, shard_id};
 use vram_seal::ShardId;
 
@@ -59,32 +58,45 @@ impl Work {
 impl Plan {
     /// Looks at every path, so that a mistake in the last shows before the first is sealed.
     pub(crate) fn new(options: &Options) -> anyhow::Result<Self> {
-        require_sense(options)?;
+        // Each path is looked at once, and everything goes by what was found there.
+        let found: Vec<_> = options.paths.iter().map(|path| Kind::at(path)).collect();
+        Self::of(options, found)
+    }
+
+    /// As [`new`](Self::new), with what lies at each path.
+    fn of(options: &Options, found: Vec<anyhow::Result<Kind>>) -> anyhow::Result<Self> {
+        require_sense(options, &found)?;
+        let found: Vec<Kind> = found.into_iter().collect::<anyhow::Result<_>>()?;
+        let plan = Self::found(options, &found)?;
+        plan.require_all_compared(options)?;
+        Ok(plan)
+    }
+
+    fn found(options: &Options, found: &[Kind]) -> anyhow::Result<Self> {
         if let Some(signature) = options.signature.verify()? {
-            return Self::signed(options, signature);
+            return Self::signed(options, found, signature);
         }
         let source = options.source.open()?;
         let work = if options.paths.is_empty() {
             vec![sample(options)?]
         } else {
-            let paths = options.paths.iter();
-            let work = paths.map(|path| look(path, options, source.as_ref()));
+            let paths = options.paths.iter().zip(found);
+            let work = paths.map(|(path, kind)| look(path, *kind, options, source.as_ref()));
             work.collect::<anyhow::Result<_>>()?
         };
         Ok(Self { work, signed: None })
     }
 
     /// The one model that was signed.
-    fn signed(options: &Options, signature: Verified) -> anyhow::Result<Self> {
-        let [path] = options.paths.as_slice() else {
+    fn signed(options: &Options, found: &[Kind], signature: Verified) -> anyhow::Result<Self> {
+        let ([path], [kind]) = (options.paths.as_slice(), found) else {
             return Err(misused(
                 "--model-signature is of one model: give its folder, or the file that was signed alone",
             ));
         };
-        let found = std::fs::metadata(path).with_context(|| path.display().to_string())?;
         let (mut checked, mut uncovered) = (Vec::new(), Vec::new());
-        let work = if found.is_dir() {
-            let follow = options.signature.follow_links;
+        let follow = options.signature.follow_links;
+        let work = if *kind == Kind::Folder {
             let opened =
                 ModelFolder::open_signed(path, &signature.manifest, &signature.path, follow)?;
             checked.extend_from_slice(opened.checked());
@@ -99,7 +111,7 @@ impl Plan {
                     "the signature is of a folder, not of this file alone: give the folder",
                 ));
             }
-            let expectation = Expectation::signed(&signature.manifest, Manifest::SINGLE, path)?;
+            let expectation = Expectation::signed_alone(&signature.manifest, path, follow)?;
             file(path, options, Some(expectation))?
         };
         let signed = Signed {
@@ -112,19 +124,51 @@ impl Plan {
             signed: Some(signed),
         })
     }
+
+    /// Nothing is expected that the work, as it is planned, won't compare: a file its digests, a folder its root.
+    fn require_all_compared(&self, options: &Options) -> anyhow::Result<()> {
+        let (file, folder) = match self.work.as_slice() {
+            [Work::File { .. } | Work::Sample { .. }] => (true, false),
+            [Work::Folder { .. }] => (false, true),
+            _ => (false, false),
+        };
+        let of_file = !options.expected().is_empty() || options.id.is_some();
+        if of_file && !file {
+            return Err(misused(
+                "what is expected of a single file would be compared with nothing; give one file",
+            ));
+        }
+        options.set.require_sense(folder, file)
+    }
+}
+
+/// What lies at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Anything but a folder: whether it can be sealed is seen when it is opened.
+    File,
+    Folder,
+}
+
+impl Kind {
+    fn at(path: &Path) -> anyhow::Result<Self> {
+        let found = std::fs::metadata(path).with_context(|| path.display().to_string())?;
+        Ok(if found.is_dir() {
+            Self::Folder
+        } else {
+            Self::File
+        })
+    }
 }
 
 /// What is said of one file can't be said of several.
-fn require_sense(options: &Options) -> anyhow::Result<()> {
-    let single = match options.paths.as_slice() {
-        [] => true,
-        [path] => !path.is_dir(),
-        _ => false,
-    };
+fn require_sense(options: &Options, found: &[anyhow::Result<Kind>]) -> anyhow::Result<()> {
+    let folder = matches!(found, [Ok(Kind::Folder)]);
+    let single = !folder && found.len() <= 1;
     if options.id.is_some() && !single {
         return Err(misused("--id names a single file's shard; give one file"));
     }
-    options.set.require_sense(&options.paths)?;
+    options.set.require_sense(folder, single)?;
     let expected = options.expected();
     if !expected.is_empty() && !single {
         return Err(misused("--expect is about a single file; give one file"));
@@ -197,9 +241,13 @@ fn sample(options: &Options) -> anyhow::Result<Work> {
     Ok(Work::Sample { id, file })
 }
 
-fn look(path: &Path, options: &Options, source: Option<&Source>) -> anyhow::Result<Work> {
-    let found = std::fs::metadata(path).with_context(|| path.display().to_string())?;
-    if found.is_dir() {
+fn look(
+    path: &Path,
+    kind: Kind,
+    options: &Options,
+    source: Option<&Source>,
+) -> anyhow::Result<Work> {
+    if kind == Kind::Folder {
         let folder = ModelFolder::open(path)?;
         let folder = match source {
             Some(source) => folder.expecting(|file| source.expectation(&file.path))?,
@@ -224,4 +272,102 @@ fn file(path: &Path, options: &Options, expectation: Option<Expectation>) -> any
         path: path.to_owned(),
         expectation,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Parsed {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn options(option: &str, path: &Path) -> Options {
+        let arguments = [
+            "seal".as_ref(),
+            "--simulated".as_ref(),
+            option.as_ref(),
+            path.as_os_str(),
+        ];
+        Parsed::try_parse_from(arguments).unwrap().options
+    }
+
+    /// A folder with a model file, and all that is only ever said of a single file.
+    fn folder() -> (tempfile::TempDir, [String; 4]) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("m.gguf"), b"GGUF").unwrap();
+        let hex = "ab".repeat(32);
+        let said = [
+            format!("--expect=sha256:{hex}"),
+            format!("--expect-verity={hex}"),
+            "--id=shard".to_owned(),
+            "--position=1/2".to_owned(),
+        ];
+        (folder, said)
+    }
+
+    #[test]
+    fn a_file_that_becomes_a_folder_once_it_was_looked_at_is_sealed_as_a_file_or_not_at_all() {
+        let (folder, said) = folder();
+        for option in &said {
+            let options = options(option, folder.path());
+
+            // As it was found, before it was exchanged for a folder.
+            let plan = Plan::of(&options, vec![Ok(Kind::File)]).unwrap();
+
+            assert!(
+                matches!(plan.work.as_slice(), [Work::File { .. }]),
+                "{option}"
+            );
+            assert!(Plan::new(&options).is_err(), "{option}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_becomes_a_file_once_it_was_looked_at_is_no_set() {
+        let (folder, _) = folder();
+        let root = format!("--expect-set-root={}", "ab".repeat(32));
+        let file = folder.path().join("m.gguf");
+
+        let exchanged = Plan::of(&options(&root, &file), vec![Ok(Kind::Folder)]);
+
+        assert!(exchanged.is_err());
+        assert!(Plan::new(&options(&root, &file)).is_err());
+        assert!(Plan::new(&options(&root, folder.path())).is_ok());
+    }
+
+    #[test]
+    fn what_is_expected_and_would_not_be_compared_is_refused_whatever_was_planned() {
+        let (folder, said) = folder();
+        let models = ModelFolder::open(folder.path()).unwrap();
+        let plan = Plan {
+            work: vec![Work::Folder {
+                path: folder.path().to_owned(),
+                folder: models,
+            }],
+            signed: None,
+        };
+        for option in &said {
+            let options = options(option, folder.path());
+            assert!(plan.require_all_compared(&options).is_err(), "{option}");
+        }
+        let path = folder.path().join("m.gguf");
+        let plan = Plan {
+            work: vec![Work::File {
+                id: "shard".parse().unwrap(),
+                path: path.clone(),
+                expectation: None,
+            }],
+            signed: None,
+        };
+        let root = format!("--expect-set-root={}", "ab".repeat(32));
+        assert!(plan.require_all_compared(&options(&root, &path)).is_err());
+        for option in &said {
+            plan.require_all_compared(&options(option, &path)).unwrap();
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! What is said of sets: the position of a single file, and the root of a folder.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 
 use clap::Args;
@@ -49,10 +49,8 @@ impl FromStr for Position {
 }
 
 impl SetOptions {
-    /// Refuses what makes no sense for these paths.
-    pub(super) fn require_sense(&self, paths: &[PathBuf]) -> anyhow::Result<()> {
-        let folder = matches!(paths, [path] if path.is_dir());
-        let file = !folder && paths.len() <= 1;
+    /// Refuses what makes no sense for a single folder, a single file, or neither.
+    pub(super) fn require_sense(&self, folder: bool, file: bool) -> anyhow::Result<()> {
         let refused = |what: &str| Err(Misused(what.to_owned()).into());
         if self.position.is_some() && !file {
             return refused("--position is about a single file; the files of a folder have theirs");

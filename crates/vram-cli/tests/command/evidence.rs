@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::model;
 use crate::run::{Ran, has, run, vram};
 
 /// Private and public keys that `openssl` wrote.
@@ -234,18 +235,31 @@ fn what_the_given_key_did_not_sign_is_not_looked_into() {
     assert_eq!(kinds(&other), ["signature"]);
     assert_eq!(other.code, 3);
 
-    // A byte in each part; a line break behind it; and what is no evidence at all.
+    // Bytes all over it, and one in each part; a line break behind it; and what is no evidence at all.
     let mut forged = vec![
         [evidence.clone(), b"\n".to_vec()].concat(),
         Vec::new(),
         b"{}".to_vec(),
     ];
-    for at in (0..evidence.len()).step_by(97) {
+    let spread = (0..evidence.len()).step_by(evidence.len() / 24);
+    let text = str::from_utf8(&evidence).unwrap();
+    let document: Value = serde_json::from_str(text).unwrap();
+    let signature = &document["signatures"][0];
+    let parts = [
+        &document["payload"],
+        &document["payloadType"],
+        &signature["keyid"],
+        &signature["sig"],
+    ];
+    let middles = parts.map(|part| {
+        let part = part.as_str().unwrap();
+        text.find(part).unwrap() + part.len() / 2
+    });
+    for at in spread.chain(middles).chain([evidence.len() - 1]) {
         let mut changed = evidence.clone();
         changed[at] ^= 1;
         forged.push(changed);
     }
-    forged.truncate(24);
     for evidence in forged {
         site.write("evidence.json", &evidence);
 
@@ -298,9 +312,10 @@ fn what_is_printed_is_the_evidence_and_nothing_else() {
 fn a_folder_is_attested_and_verified_whole() {
     let site = Site::new();
     std::fs::create_dir(site.path("folder")).unwrap();
-    for name in ["a.gguf", "b.gguf"] {
-        std::fs::copy(gguf(&site), site.path("folder").join(name)).unwrap();
-    }
+    // Not the same bytes twice, so that it shows which are whose.
+    let other = model::gguf();
+    std::fs::copy(gguf(&site), site.path("folder/a.gguf")).unwrap();
+    std::fs::write(site.path("folder/b.gguf"), &other).unwrap();
     let attest = ["attest", "--simulated", "folder", "-o", "evidence.json"];
     let signed = ["--challenge", &site.challenge, "--signing-key", "p256.key"];
     let ran = site.run([attest.as_slice(), &signed].concat());
@@ -311,6 +326,19 @@ fn a_folder_is_attested_and_verified_whole() {
     let whole = verify();
     assert_eq!(whole.code, 0, "{}", whole.text());
     assert_eq!(whole.json()["answer_was_recomputed"], true);
+
+    let swap = || {
+        let rename = |from, to| std::fs::rename(site.path(from), site.path(to)).unwrap();
+        rename("folder/a.gguf", "aside");
+        rename("folder/b.gguf", "folder/a.gguf");
+        rename("aside", "folder/b.gguf");
+    };
+    swap();
+    let swapped = verify();
+    assert_eq!(swapped.code, 3);
+    assert_eq!(kinds(&swapped), ["digests"]);
+    swap();
+    assert_eq!(verify().code, 0);
 
     std::fs::remove_file(site.path("folder/b.gguf")).unwrap();
     let part = verify();

@@ -1,6 +1,7 @@
 //! Running the command, and other tools beside it.
 
 use std::ffi::OsStr;
+use std::io::Write as _;
 use std::process::{Command, Output};
 
 /// The command, in an environment that changes nothing of it.
@@ -56,11 +57,22 @@ pub(crate) fn seal<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> R
 }
 
 /// Whether a tool that results are compared with is here. If not, stderr says that the comparison
-/// was left out.
+/// was left out; with `VRAM_REQUIRE_FSVERITY` set, that there is no `fsverity` or `sha256sum` is a failure.
 pub(crate) fn has(tool: &str) -> bool {
     let found = Command::new(tool).arg("--version").output().is_ok();
     if !found {
-        eprintln!("SKIPPED: there is no {tool} here to compare with");
+        let required = std::env::var_os("VRAM_REQUIRE_FSVERITY").is_some();
+        assert!(
+            !required || !["fsverity", "sha256sum"].contains(&tool),
+            "there is no {tool} to compare with, and VRAM_REQUIRE_FSVERITY is set"
+        );
+        skipped(&format!("there is no {tool} here to compare with"));
     }
     found
+}
+
+/// Says that a comparison was left out: past the capture of output, so that it shows in every run.
+pub(crate) fn skipped(why: &str) {
+    let line = format!("SKIPPED: {why}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }

@@ -1,19 +1,19 @@
 //! A folder that is the model that was signed.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use ring::digest::{Context, SHA256};
-use vram_provenance::{FileDigest, SignedManifest};
+use vram_provenance::{FileDigest, Manifest, SignedManifest};
 use vram_seal::Digest;
 
-use super::contents::{Contents, Rules};
+use super::contents::{Contents, Found, MAX_ENTRIES, Rules, is_model};
 use super::difference::{FolderDifference, TOLD};
 use super::{ModelFile, ModelFolder};
 use crate::expectation::Expectation;
 use crate::pieces::PieceDigester;
-use crate::source::OpenFile;
+use crate::source::{OpenFile, failed};
 use crate::{Error, Result};
 
 /// Bytes read at a time.
@@ -56,11 +56,13 @@ impl ModelFolder {
     /// every listed one there.
     ///
     /// Symbolic links to files are followed if the signer did, or if `follow_links` is set: what counts is the bytes behind
-    /// them. Links to folders never are. `signature` is the file that the manifest came from; it need not be signed itself.
+    /// them. Links to folders never are, but for `folder` itself. Under the paths that the signer left out nothing is read,
+    /// but no link or special file may lie there either, as the reference has it. `signature` is the file that the manifest came from; it need not be signed itself.
     ///
     /// # Errors
     ///
-    /// [`Error::NotAsSigned`] with the differences; [`Error::File`] and [`Error::NoModels`] as [`open`](Self::open).
+    /// [`Error::NotAsSigned`] with the differences; [`Error::File`], [`Error::NoModels`] and
+    /// [`Error::FolderTooLarge`] as [`open`](Self::open).
     pub fn open_signed(
         folder: &Path,
         signed: &SignedManifest,
@@ -72,29 +74,24 @@ impl ModelFolder {
             manifest,
             follow_links: follow_links || manifest.follows_links(),
             signature: within(folder, signature),
+            most: MAX_ENTRIES,
         };
+        require_no_link(folder, rules.follow_links)?;
         let mut contents = Contents::of(folder, &rules)?;
-        let mut models = Self::open(folder)?;
-        let name = |file: &ModelFile| {
-            let name = file.path.file_name().unwrap_or_default();
-            name.to_string_lossy().into_owned()
-        };
-        for file in &models.files {
-            let listed = name(file);
-            if contents.uncovered.contains(&listed) {
-                contents.differs(FolderDifference::Ignored(listed));
-            }
-        }
         require_none(folder, &mut contents.differences)?;
-        for file in &mut models.files {
-            let listed = name(file);
-            file.expectation = Some(Expectation::signed(signed, &listed, &file.path)?);
-            contents.files.remove(&listed);
-        }
-        let others: Vec<_> = contents.files.into_iter().collect();
+        // From the same listing: what was found to be all of the model is what is sealed.
+        let (models, others): (Vec<_>, Vec<_>) = contents
+            .files
+            .into_iter()
+            .partition(|(listed, _)| is_model(listed));
+        let expected = models.into_iter().map(|(listed, found)| {
+            let expectation = Expectation::signed(signed, &listed, &found.path)?;
+            ModelFile::new(found.path, found.size, Some(expectation))
+        });
+        let models = Self::of(folder, expected.collect::<Result<_>>()?)?;
         let compared: Result<Vec<_>> = others
             .par_iter()
-            .map(|(listed, path)| {
+            .map(|(listed, Found { path, .. })| {
                 let same = match manifest.digest_of(listed) {
                     Some(digest) => is_content(path, digest)?,
                     None => false,
@@ -112,25 +109,55 @@ impl ModelFolder {
     }
 }
 
-/// As [`relative_to`], as manifests write it.
+/// As [`relative_to`], as manifests write it. Of a file that can't be found there is none, so that nothing is passed over
+/// for it.
 fn within(folder: &Path, file: &Path) -> Option<String> {
-    let relative = relative_to(folder, file)?;
+    let relative = relative_to(folder, file).ok()??;
     let parts: Option<Vec<_>> = relative.iter().map(OsStr::to_str).collect();
     Some(parts?.join("/"))
 }
 
-/// The path of a file relative to a folder that it lies in. A link counts where it lies, not where it leads.
-pub(crate) fn relative_to(folder: &Path, file: &Path) -> Option<PathBuf> {
-    let parent = file.parent()?;
-    let parent = if parent.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        parent
+/// The path of a file relative to a folder that it lies in: as both are written, or else by where the folders lead. A
+/// link counts where it lies, not where it leads.
+pub(crate) fn relative_to(folder: &Path, file: &Path) -> Result<Option<PathBuf>> {
+    let absolute = |path: &Path| {
+        let found = std::path::absolute(path);
+        found.map_err(|source| failed(path, "finding it", source))
     };
-    let folder = std::fs::canonicalize(folder).ok()?;
-    let parent = std::fs::canonicalize(parent).ok()?;
-    let relative = parent.strip_prefix(folder).ok()?;
-    Some(relative.join(file.file_name()?))
+    let real = |path: &Path| {
+        let found = std::fs::canonicalize(path);
+        found.map_err(|source| failed(path, "finding it", source))
+    };
+    let whole = absolute(file)?;
+    if let Ok(relative) = whole.strip_prefix(absolute(folder)?) {
+        // `..` may lead out again.
+        let plain = |part| matches!(part, Component::Normal(_));
+        if relative.components().all(plain) {
+            return Ok(Some(relative.to_owned()));
+        }
+    }
+    let (Some(parent), Some(name)) = (whole.parent(), whole.file_name()) else {
+        return Ok(None);
+    };
+    let (folder, parent) = (real(folder)?, real(parent)?);
+    let relative = parent.strip_prefix(folder).ok();
+    Ok(relative.map(|relative| relative.join(name)))
+}
+
+/// Refuses a model that is given as a symbolic link, unless links are followed.
+pub(crate) fn require_no_link(path: &Path, follow_links: bool) -> Result<()> {
+    if follow_links {
+        return Ok(());
+    }
+    // Without a slash at its end, which would have the link followed.
+    let link: PathBuf = path.components().collect();
+    let found = std::fs::symlink_metadata(&link);
+    let found = found.map_err(|source| failed(path, "looking at it", source))?;
+    if !found.is_symlink() {
+        return Ok(());
+    }
+    let link = FolderDifference::Link(Manifest::SINGLE.to_owned());
+    require_none(path, &mut vec![link])
 }
 
 fn require_none(folder: &Path, differences: &mut Vec<FolderDifference>) -> Result<()> {

@@ -8,7 +8,8 @@ use base64ct::{Base64, Encoding as _};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde_json::{Value, json};
-use vram_provenance::{Bundle, PieceDigests, PublicKey, SignedManifest, Trust};
+use vram_provenance::checksums::Checksums;
+use vram_provenance::{Bundle, Manifest, PieceDigests, PublicKey, SignedManifest, Trust};
 use vram_residency::{
     Error, Expectation, ExpectedDigest, FolderDifference, HostHashing, ModelFolder, SealRequest,
     SignedFolder,
@@ -285,7 +286,181 @@ fn the_signature_itself_need_not_be_signed_wherever_its_link_leads() {
         folder.path().join("deep/model.sig"),
     )
     .unwrap();
-    assert!(open(folder.path().join("deep/model.sig")).is_ok());
+    let signature = folder.path().join("deep/model.sig");
+    assert_eq!(
+        differences(open(signature.clone())),
+        [FolderDifference::Link("deep/model.sig".to_owned())]
+    );
+    let followed = ModelFolder::open_signed(folder.path(), &signed, &signature, true);
+    assert_eq!(followed.unwrap().uncovered(), ["deep/model.sig"]);
+}
+
+#[test]
+fn a_model_that_is_given_as_a_link_is_refused_unless_links_are_followed() {
+    let files = files();
+    let (folder, signed) = (written(&files), whole(&files));
+    let beside = tempfile::tempdir().unwrap();
+    let link = beside.path().join("link");
+    std::os::unix::fs::symlink(folder.path(), &link).unwrap();
+    let the_model = [FolderDifference::Link(".".to_owned())];
+
+    for given in [link.clone(), link.join(""), link.join(".")] {
+        assert_eq!(differences(open(&given, &signed)), the_model, "{given:?}");
+    }
+    let signature = Path::new("elsewhere/model.sig");
+    assert!(ModelFolder::open_signed(&link, &signed, signature, true).is_ok());
+
+    let content = Digest::of(&files["a.safetensors"]);
+    let serialization = json!({"method": "files", "hash_type": "sha256", "allow_symlinks": false});
+    let alone = [(".".to_owned(), "sha256".to_owned(), content)];
+    let alone = self::signed(&serialization, &alone);
+    let file = folder.path().join("a.safetensors");
+    let link = beside.path().join("a.safetensors");
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    assert!(Expectation::signed_alone(&alone, &file, false).is_ok());
+    assert!(Expectation::signed_alone(&alone, &link, true).is_ok());
+    let error = Expectation::signed_alone(&alone, &link, false).unwrap_err();
+    assert!(error.is_integrity_failure(), "{error:?}");
+}
+
+#[test]
+fn links_and_special_files_are_refused_under_ignored_paths_too() {
+    let files = files();
+    let signed = whole(&files);
+    let follow = |folder: &Path| {
+        ModelFolder::open_signed(folder, &signed, Path::new("elsewhere/model.sig"), true)
+    };
+
+    let folder = written(&files);
+    std::fs::create_dir_all(folder.path().join(".git/hooks")).unwrap();
+    std::fs::write(folder.path().join(".git/hooks/plain"), b"x").unwrap();
+    assert_eq!(open(folder.path(), &signed).unwrap().uncovered(), [".git"]);
+
+    let link = folder.path().join(".git/hooks/link");
+    std::os::unix::fs::symlink("plain", &link).unwrap();
+    let refused = [FolderDifference::Link(".git/hooks/link".to_owned())];
+    assert_eq!(differences(open(folder.path(), &signed)), refused);
+    assert_eq!(follow(folder.path()).unwrap().uncovered(), [".git"]);
+    std::fs::remove_file(link).unwrap();
+
+    let _socket =
+        std::os::unix::net::UnixListener::bind(folder.path().join(".git/socket")).unwrap();
+    let refused = [FolderDifference::Special(".git/socket".to_owned())];
+    assert_eq!(differences(open(folder.path(), &signed)), refused);
+    assert_eq!(differences(follow(folder.path())), refused);
+}
+
+#[test]
+fn what_was_found_to_be_the_whole_model_is_what_is_sealed_whatever_comes_and_goes() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let files = BTreeMap::from([("a.safetensors", model(10)), ("b.safetensors", model(20))]);
+    let (folder, signed) = (written(&files), whole(&files));
+    let (there, away) = (
+        folder.path().join("b.safetensors"),
+        tempfile::tempdir().unwrap(),
+    );
+    let away = away.path().join("b");
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                std::fs::rename(&there, &away).unwrap();
+                std::fs::rename(&away, &there).unwrap();
+            }
+        });
+        let opened: Vec<_> = (0..400)
+            .filter_map(|_| open(folder.path(), &signed).ok())
+            .map(|opened| opened.folder().files().len())
+            .collect();
+        done.store(true, Ordering::Relaxed);
+        assert!(opened.iter().all(|files| *files == 2), "{opened:?}");
+    });
+    assert_eq!(
+        open(folder.path(), &signed).unwrap().folder().files().len(),
+        2
+    );
+}
+
+#[test]
+fn a_folder_with_more_in_it_than_a_manifest_can_list_is_refused() {
+    let files = files();
+    let (folder, signed) = (written(&files), whole(&files));
+    let too_large = |error: Error, limit| {
+        let found = matches!(&error, Error::FolderTooLarge { limit: found, .. } if *found == limit);
+        assert!(found, "{error:?}");
+    };
+    let deep = |depth: usize| {
+        let deep: PathBuf = (0..depth).map(|_| "d").collect();
+        std::fs::create_dir_all(folder.path().join(deep)).unwrap();
+        open(folder.path(), &signed)
+    };
+    assert!(deep(64).is_ok());
+    too_large(deep(65).unwrap_err(), 64);
+    std::fs::remove_dir_all(folder.path().join("d")).unwrap();
+
+    let ignored = folder.path().join(".git");
+    std::fs::create_dir(&ignored).unwrap();
+    for number in 0..=Manifest::MAX_ENTRIES {
+        std::fs::File::create(ignored.join(number.to_string())).unwrap();
+    }
+    too_large(
+        open(folder.path(), &signed).unwrap_err(),
+        Manifest::MAX_ENTRIES,
+    );
+    too_large(
+        ModelFolder::open(&ignored).unwrap_err(),
+        Manifest::MAX_ENTRIES,
+    );
+}
+
+/// A checksum file, read.
+fn list(lines: &[(&str, &[u8])]) -> Checksums {
+    let line = |(name, bytes): &(&str, &[u8])| format!("{}  {name}\n", Digest::of(bytes));
+    let lines: String = lines.iter().map(line).collect();
+    Checksums::parse(lines.as_bytes()).unwrap()
+}
+
+#[test]
+fn a_file_in_a_linked_folder_is_looked_up_by_its_whole_name() {
+    let (beside, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::write(folder.path().join("m.gguf"), b"bytes").unwrap();
+    std::os::unix::fs::symlink(folder.path(), beside.path().join("model")).unwrap();
+    let at = beside.path().join("SHA256SUMS");
+    let path = beside.path().join("model/m.gguf");
+    let both = list(&[("m.gguf", b"another"), ("model/m.gguf", b"bytes")]);
+
+    let found = Expectation::listed(&both, &at, &path).unwrap();
+
+    let expected = ExpectedDigest::Content(Digest::of(b"bytes"));
+    assert_eq!(*found.digest(), expected);
+    // Where the link leads, the list's folder is elsewhere: its names are of paths, not of this file.
+    let real = folder.path().join("m.gguf");
+    for names in [&both, &list(&[("m.gguf", b"bytes"), ("x/y", b"")])] {
+        let error = Expectation::listed(names, &at, &real).unwrap_err();
+        assert!(matches!(error, Error::NothingExpected { .. }), "{error:?}");
+    }
+    let bare = list(&[("m.gguf", b"bytes")]);
+    assert!(Expectation::listed(&bare, &at, &path).is_err());
+    assert_eq!(
+        *Expectation::listed(&bare, &at, &real).unwrap().digest(),
+        expected
+    );
+    // A path that leads back into the list's folder lies there.
+    let back = beside.path().join("model/../SHA256SUMS");
+    assert!(Expectation::listed(&bare, &at, &back).is_err());
+}
+
+#[test]
+fn a_list_whose_folder_can_not_be_found_lists_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("m.gguf"), b"bytes").unwrap();
+    let bare = list(&[("m.gguf", b"bytes")]);
+    let gone = folder.path().join("gone/SHA256SUMS");
+
+    let error = Expectation::listed(&bare, &gone, &folder.path().join("m.gguf")).unwrap_err();
+
+    assert!(matches!(error, Error::File { .. }), "{error:?}");
 }
 
 #[test]
