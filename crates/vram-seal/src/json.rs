@@ -36,8 +36,30 @@ pub enum JsonRefusal {
     },
     /// It is not JSON, or not JSON of the expected form. This covers a name that comes twice, depth, the number of
     /// values, and bytes after the end.
-    #[error("{0}")]
-    Form(#[from] serde_json::Error),
+    #[error("{what}")]
+    Form {
+        /// What is wrong and where, shortened where it quotes more of the document than a reader wants.
+        what: String,
+    },
+}
+
+/// The most that is said of a document that is refused, in bytes.
+const MAX_SAID: usize = 512;
+
+/// Nothing is said of the document beside this: the error of `serde_json` quotes names and texts whole, however long.
+impl From<serde_json::Error> for JsonRefusal {
+    fn from(error: serde_json::Error) -> Self {
+        let mut what = error.to_string();
+        if what.len() > MAX_SAID {
+            what.truncate(what.floor_char_boundary(MAX_SAID));
+            what = format!(
+                "{what} […] at line {} column {}",
+                error.line(),
+                error.column()
+            );
+        }
+        Self::Form { what }
+    }
 }
 
 /// Reads a whole document.
@@ -174,6 +196,23 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+
+    #[test]
+    fn a_refusal_does_not_repeat_the_document() {
+        let long = format!("\"{}\"", "é\\f".repeat(10_000));
+        let limits = Limits {
+            bytes: 1 << 20,
+            depth: 4,
+            values: 16,
+        };
+
+        let refused = read::<u8>(long.as_bytes(), limits).unwrap_err();
+
+        let said = refused.to_string();
+        assert!(said.len() < 600, "{} bytes", said.len());
+        assert!(said.ends_with("[…] at line 1 column 40002"), "{said}");
+        assert!(std::error::Error::source(&refused).is_none());
+    }
 
     const LIMITS: Limits = Limits {
         bytes: 64,

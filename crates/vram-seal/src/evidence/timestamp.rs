@@ -37,11 +37,21 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// The greatest length of a time as text, in bytes: twice what RFC 3339 takes to the nanosecond.
+const MAX_LEN: usize = 64;
+
 impl FromStr for Timestamp {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
         let refuse = |reason: String| Error::Timestamp { reason };
+        // What reads it quotes it, whole.
+        let found = text.len();
+        if found > MAX_LEN {
+            return Err(refuse(format!(
+                "it is {found} bytes long, the limit is {MAX_LEN}"
+            )));
+        }
         let timestamp: jiff::Timestamp = text
             .parse()
             .map_err(|reason: jiff::Error| refuse(reason.to_string()))?;
@@ -71,6 +81,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn a_refusal_does_not_repeat_a_long_text() {
+        let long = format!("2026-03-08-{}", "\0".repeat(4000));
+        let refused = long.parse::<Timestamp>().unwrap_err().to_string();
+        assert!(refused.len() < 200, "{refused}");
+    }
 
     #[test]
     fn a_timestamp_is_read_in_the_form_in_which_it_is_written() {
