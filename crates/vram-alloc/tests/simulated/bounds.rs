@@ -64,6 +64,7 @@ fn refuse_each(ranges: &[(u64, u64)], operation: impl Fn(&mut OpenRegion, u64, u
     assert_eq!(copies(&rig), before, "the driver was asked");
 }
 
+/// Covers: MS-007, VU-4.
 #[test]
 fn test_write_out_of_bounds() {
     refuse_each(&OUTSIDE, |region, offset, len| {
@@ -71,6 +72,7 @@ fn test_write_out_of_bounds() {
     });
 }
 
+/// Covers: MS-006, RP-002, VU-3.
 #[test]
 fn test_write_overflow() {
     refuse_each(&OVERFLOWING, |region, offset, len| {
@@ -78,6 +80,7 @@ fn test_write_overflow() {
     });
 }
 
+/// Covers: MS-007.
 #[test]
 fn reads_past_the_end_are_refused() {
     let all: Vec<_> = OUTSIDE.iter().chain(&OVERFLOWING).copied().collect();
@@ -89,6 +92,7 @@ fn reads_past_the_end_are_refused() {
     });
 }
 
+/// Covers: VU-4.
 #[test]
 fn views_past_the_end_are_refused() {
     let all: Vec<_> = OUTSIDE.iter().chain(&OVERFLOWING).copied().collect();
@@ -98,6 +102,7 @@ fn views_past_the_end_are_refused() {
     });
 }
 
+/// Covers: MS-007.
 #[test]
 fn a_frozen_region_has_the_same_bounds() {
     let rig = Rig::new();
@@ -118,6 +123,7 @@ fn a_frozen_region_has_the_same_bounds() {
     }
 }
 
+/// Covers: MS-002.
 #[test]
 fn uploads_past_the_end_are_refused_and_their_buffer_comes_back() {
     let rig = Rig::new();
@@ -165,6 +171,7 @@ fn everything_within_a_region_can_be_written_and_read() {
     assert_eq!(tail, expected[expected.len() - 7..]);
 }
 
+/// Covers: VU-3.
 #[test]
 fn sizes_that_no_device_holds_are_refused_before_the_driver_is_called() {
     let rig = Rig::new();
