@@ -79,6 +79,7 @@ fn everything_emitted(machine: &Machine) -> (String, Vec<u64>) {
     (shown.join("\n"), addresses)
 }
 
+/// Covers: MS-001, CI-006, EX-2.3, VU-1.
 #[test]
 fn test_debug_format_omits_vram_ptr() {
     let machine = machine();
@@ -101,6 +102,7 @@ fn test_debug_format_omits_vram_ptr() {
     }
 }
 
+/// Covers: CI-006.
 #[test]
 fn key_material_is_shown_nowhere() {
     let machine = machine();

@@ -7,6 +7,7 @@ use vram_sys::{CUresult, Function};
 
 use crate::support::*;
 
+/// Covers: FN-2.2, CI-007, VP-006, IV-004, EX-1.2.
 #[test]
 fn test_verify_sealed_valid() {
     let machine = machine();
@@ -31,6 +32,7 @@ fn test_verify_sealed_valid() {
     assert!(machine.addresses().contains(&address));
 }
 
+/// Covers: FN-2.2.
 #[test]
 fn verifying_copies_no_weights_to_the_host() {
     let machine = machine();
@@ -55,6 +57,7 @@ fn verifying_copies_no_weights_to_the_host() {
     );
 }
 
+/// Covers: EX-2.1, LO-1.
 #[test]
 fn one_bit_anywhere_is_found_and_located() {
     let bytes = weights(1_200_001);
@@ -90,6 +93,7 @@ fn one_bit_anywhere_is_found_and_located() {
     }
 }
 
+/// Covers: LO-1.
 #[test]
 fn damage_in_many_places_is_all_located() {
     let machine = machine();
@@ -125,6 +129,7 @@ fn padding_after_the_last_byte_is_not_the_shard() {
     assert!(manager.verify(&shard).is_ok());
 }
 
+/// Covers: EX-2.1.
 #[test]
 fn test_verify_record_changed_anywhere_is_refused() {
     let machine = machine();
@@ -159,6 +164,7 @@ fn another(machine: &Machine) -> Manager {
     manager(machine)
 }
 
+/// Covers: EX-2.2.
 #[test]
 fn a_replaced_tag_is_refused() {
     let machine = machine();
@@ -174,6 +180,7 @@ fn a_replaced_tag_is_refused() {
     assert!(matches!(error, Error::SealBroken { .. }), "{error:?}");
 }
 
+/// Covers: VU-2.
 #[test]
 fn the_record_of_another_seal_is_refused() {
     let machine = machine();
@@ -190,6 +197,7 @@ fn the_record_of_another_seal_is_refused() {
     assert!(error.is_fatal());
 }
 
+/// Covers: CI-001.
 #[test]
 fn a_shard_sealed_under_another_workers_key_is_refused() {
     let machine = machine();
@@ -213,6 +221,7 @@ fn a_shard_sealed_under_another_workers_key_is_refused() {
     assert!(theirs.verify(&shard).is_ok());
 }
 
+/// Covers: CI-007.
 #[test]
 fn a_failure_stops_the_manager_for_every_shard() {
     let machine = machine();
@@ -251,6 +260,7 @@ fn a_failure_stops_the_manager_for_every_shard() {
     );
 }
 
+/// Covers: CI-007.
 #[test]
 fn one_bad_shard_among_three_is_named_and_no_permit_is_given() {
     let machine = machine();
@@ -364,6 +374,7 @@ fn all_shards_of_a_set_verify_and_are_permitted() {
     assert!(permits.iter().all(|permit| permit.device_address().is_ok()));
 }
 
+/// Covers: FZ-1.
 #[test]
 fn a_copy_into_a_frozen_shard_is_refused_by_the_driver_and_changes_nothing() {
     let machine = machine();
@@ -409,6 +420,7 @@ fn a_kernel_that_writes_a_frozen_shard_is_stopped_by_the_device_and_stops_the_ma
     drop(shard);
 }
 
+/// Covers: EX-1.2.
 #[test]
 fn a_lost_device_is_fatal_and_nothing_hangs() {
     let machine = machine();
@@ -426,6 +438,7 @@ fn a_lost_device_is_fatal_and_nothing_hangs() {
     drop(manager);
 }
 
+/// Covers: TE-1.
 #[test]
 fn a_permit_reaches_tensors_by_name_and_no_further_than_the_shard() {
     let folder = tempfile::tempdir().unwrap();
