@@ -29,6 +29,7 @@ pub(crate) fn manager_on(device: &Device, mechanism: Mechanism) -> Manager {
     builder.build_on(device).unwrap()
 }
 
+/// Covers: FN-2.1, FN-2.2.
 #[test]
 fn a_sealed_shard_verifies_where_it_lies() {
     for subject in platforms().iter() {
@@ -51,6 +52,7 @@ fn a_sealed_shard_verifies_where_it_lies() {
     }
 }
 
+/// Covers: CI-007.
 #[test]
 fn a_permit_gives_out_ranges_of_its_shard_alone() {
     for subject in platforms().iter() {
@@ -69,6 +71,7 @@ fn a_permit_gives_out_ranges_of_its_shard_alone() {
     }
 }
 
+/// Covers: EX-2.1, LO-1, CI-007.
 #[test]
 fn a_flipped_bit_is_found_and_stops_the_manager() {
     for subject in platforms().iter() {
@@ -88,6 +91,7 @@ fn a_flipped_bit_is_found_and_stops_the_manager() {
     }
 }
 
+/// Covers: FN-3.2.
 #[test]
 fn shards_that_are_dropped_give_their_memory_back() {
     for subject in platforms().iter() {
