@@ -1,9 +1,12 @@
 //! Shards, sealed and verified on the device.
 
+use std::time::SystemTime;
+
 use vram_alloc::{Device, Mechanism};
 use vram_policy::Policy;
 use vram_residency::{Error, Manager, SealRequest};
-use vram_seal::{Freezing, Token};
+use vram_seal::evidence::{Challenge, Expectations, ExpectedShard, Profile, verify_evidence};
+use vram_seal::{Freezing, SignatureAlgorithm, SigningKey, Token};
 
 use crate::content::{noise, sha256};
 use crate::subject::{Subject, platforms};
@@ -88,6 +91,43 @@ fn a_flipped_bit_is_found_and_stops_the_manager() {
         assert!(error.to_string().contains("block 135"), "{error}");
         let refused = manager.verify(&shard).unwrap_err();
         assert!(matches!(refused, Error::Stopped { .. }), "{refused}");
+    }
+}
+
+/// Covers: VP-006.
+#[test]
+fn evidence_of_a_sealed_shard_verifies_against_its_bytes_and_no_others() {
+    for subject in platforms().iter() {
+        let manager = manager(subject);
+        let bytes = noise(4, 600_000);
+        let request = SealRequest::bytes("weights".parse().unwrap(), &bytes);
+        let shard = manager.seal(request).unwrap();
+        let challenge = Challenge::generate().unwrap();
+        let key = SigningKey::generate(SignatureAlgorithm::Ed25519).unwrap();
+
+        let attestation = manager.attest([&shard], challenge, &key).unwrap();
+
+        let device = &attestation.statement().predicate().device;
+        assert_eq!(device.simulated, subject.platform.is_simulated());
+        let mut expected = Expectations::new(SystemTime::now(), Some(challenge));
+        expected.least_profile = Profile::Development;
+        expected.accept_warnings = true;
+        expected.accept_lowered_checks = true;
+        expected.accept_unproven_residency = true;
+        expected.accept_simulated = subject.platform.is_simulated();
+        let verify = |bytes: &[u8]| {
+            let mut expected = expected.clone();
+            let shard = ExpectedShard::of_bytes(bytes, Some(&challenge));
+            expected.shards = Some([("weights".parse().unwrap(), shard)].into());
+            verify_evidence(
+                &attestation.to_json().unwrap(),
+                key.verifying_key(),
+                &expected,
+            )
+        };
+        let verified = verify(&bytes).unwrap();
+        assert!(verified.digests_were_compared() && verified.answer_was_recomputed());
+        assert!(verify(&bytes[1..]).is_err());
     }
 }
 

@@ -78,6 +78,21 @@ fn test_write_overflow() {
     refuse_each(&OVERFLOWING, |region, offset, len| {
         assert_out_of_bounds(region.write(offset, &bytes(len)), (offset, len));
     });
+
+    // Sizes whose sum with what is in use no number holds leave the books as they are.
+    let rig = Rig::new();
+    let region = rig.allocator.allocate(SIZE).unwrap();
+    let before = rig.allocator.capacity().unwrap();
+    for size in [u64::MAX, u64::MAX - SIZE, u64::MAX - region.mapped() + 1] {
+        assert!(rig.allocator.allocate(size).is_err(), "{size}");
+    }
+    let after = rig.allocator.capacity().unwrap();
+    assert_eq!(
+        (after.used, after.available),
+        (before.used, before.available)
+    );
+    assert_eq!(after.used.0 + after.available.0, after.total.0);
+    assert_eq!(after.used.0, region.mapped());
 }
 
 /// Covers: MS-007.

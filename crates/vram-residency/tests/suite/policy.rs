@@ -100,6 +100,8 @@ fn test_vram_policy_enforced() {
         let shard = seal(&manager, "one", &weights(5000));
         let verified = manager.verify(&shard).unwrap();
         assert_eq!(verified.report.policy.verdict(), Verdict::Accepted);
+        // Attributes prove no residency: a shard too small to be measured stays unproven.
+        assert!(!verified.report.residency.is_proven());
         machine.set_pointer_attribute(0, attribute, value).unwrap();
         let error = manager.verify(&shard).unwrap_err();
         require_refused(&manager, &recorder, &error, check);

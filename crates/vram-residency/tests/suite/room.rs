@@ -56,6 +56,23 @@ fn test_valid_model_size() {
     );
 }
 
+/// Covers: IV-001.
+#[test]
+fn the_default_maximum_is_100_gib_to_the_byte() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let seal_of = |size| {
+        let mut never_read = Unreadable;
+        manager.seal(SealRequest::reader(id("huge"), &mut never_read, size))
+    };
+
+    let at_most = seal_of(100 << 30).unwrap_err();
+    let over = seal_of((100 << 30) + 1).unwrap_err();
+
+    assert!(matches!(at_most, Error::NoRoom(_)), "{at_most:?}");
+    assert!(matches!(over, Error::TooLarge { .. }), "{over:?}");
+}
+
 /// Covers: RP-003.
 #[test]
 fn test_size_exceeds_max_rejected() {

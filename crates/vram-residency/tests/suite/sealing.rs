@@ -44,7 +44,8 @@ fn test_seal_model_basic() {
 #[test]
 fn a_shard_serializes_as_what_was_sealed() {
     let machine = machine();
-    let shard = seal(&manager(&machine), "layers-0", &weights(5000));
+    let shard: vram_residency::ModelShardHandle =
+        seal(&manager(&machine), "layers-0", &weights(5000));
 
     let shown = serde_json::to_value(&shard).unwrap();
 
@@ -433,7 +434,34 @@ fn test_drop_frees_memory() {
     );
     assert_eq!(recorder.names(), ["allocated", "sealed", "freed"]);
     assert_eq!(after.allocations - after.frees, after.regions);
+    let piece = &weights(3 << 20)[1 << 20..(1 << 20) + 64];
+    assert_eq!(machine.physical_pages_containing(piece).unwrap(), 0);
+
+    // What panics while it holds a shard frees it too.
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _held = seal(&manager, "two", &weights(3 << 20));
+        panic!("the caller's own");
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(manager.capacity().unwrap().used, before.used);
+
+    // A driver that refuses everything makes no drop panic.
+    let shard = seal(&manager, "three", &weights(5000));
+    machine.fail_every_call(CUresult::CUDA_ERROR_INVALID_VALUE);
+    drop(shard);
+    assert_eq!(recorder.count("allocated"), 3);
     drop(manager);
+}
+
+#[test]
+fn a_manager_that_is_dropped_leaves_nothing_on_the_device() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let shard = seal(&manager, "one", &weights(5000));
+
+    drop(shard);
+    drop(manager);
+
     assert!(machine.live().is_empty(), "{:?}", machine.live());
 }
 

@@ -100,6 +100,7 @@ fn test_debug_format_omits_vram_ptr() {
             assert!(!shown.contains(&form), "an address is shown: {form}");
         }
     }
+    shown_nowhere(&shown, &TOKEN);
 }
 
 /// Covers: CI-006.

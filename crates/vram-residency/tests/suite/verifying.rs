@@ -1,7 +1,11 @@
 //! Verifying: what passes, what is found, and what happens to the manager then.
 
 use vram_residency::{Error, Manager, SealRequest};
-use vram_seal::{HashPlan, Salt, SealTag, SealedRecord, Token, VerityDigest, hash_bytes};
+use vram_seal::evidence::{Challenge, Expectations, ExpectedShard, Profile, verify_evidence};
+use vram_seal::{
+    HashPlan, Salt, SealTag, SealedRecord, SignatureAlgorithm, SigningKey, Token, VerityDigest,
+    hash_bytes,
+};
 use vram_sim::Machine;
 use vram_sys::{CUresult, Function};
 
@@ -18,9 +22,15 @@ fn test_verify_sealed_valid() {
         .unwrap();
     let bytes = weights(3_000_001);
     let shard = seal(&manager, "layers-0", &bytes);
+    machine.record();
 
     let verified = manager.verify(&shard).unwrap();
 
+    let launched = |call: &vram_sim::Call| call.function == Function::cuLaunchKernel;
+    assert!(
+        machine.stop_recording().iter().any(launched),
+        "it was measured"
+    );
     assert_eq!(verified.report.shard, *shard.id());
     assert_eq!(verified.report.verity, shard.verity_digest());
     assert_eq!(verified.report.size.0, 3_000_001);
@@ -30,6 +40,40 @@ fn test_verify_sealed_valid() {
     // The permit leads to the bytes.
     let address = verified.permit.device_address().unwrap().as_raw();
     assert!(machine.addresses().contains(&address));
+    // The digest reads as it prints, and no shorter or longer.
+    let printed = verified.report.verity.to_string();
+    assert_eq!(
+        printed.parse::<VerityDigest>().unwrap(),
+        shard.verity_digest()
+    );
+    assert!(printed[1..].parse::<VerityDigest>().is_err());
+    assert!(format!("{printed}0").parse::<VerityDigest>().is_err());
+    // Others can check it, with the file and the public key.
+    let challenge = Challenge::generate().unwrap();
+    let key = SigningKey::generate(SignatureAlgorithm::Ed25519).unwrap();
+    let shards = std::slice::from_ref(&shard);
+    let evidence = manager
+        .attest(shards, challenge, &key)
+        .unwrap()
+        .to_json()
+        .unwrap();
+    let mut expected = Expectations::new(std::time::SystemTime::now(), Some(challenge));
+    let file = ExpectedShard::of_bytes(&bytes, Some(&challenge));
+    expected.shards = Some([(id("layers-0"), file)].into());
+    expected.least_profile = Profile::Development;
+    expected.accept_simulated = true;
+    expected.accept_warnings = true;
+    expected.accept_unproven_residency = true;
+    verify_evidence(&evidence, key.verifying_key(), &expected).unwrap();
+
+    // What passed once does not pass any more when a bit has changed, nor does anything after that.
+    machine
+        .flip_bit(allocation_of(&machine, &bytes), 1_234_567, 1)
+        .unwrap();
+    let changed = manager.verify(&shard).unwrap_err();
+    assert!(matches!(changed, Error::Tampered { .. }), "{changed:?}");
+    let stopped = manager.verify(&shard).unwrap_err();
+    assert!(matches!(stopped, Error::Stopped { .. }), "{stopped:?}");
 }
 
 /// Covers: FN-2.2.
