@@ -242,4 +242,20 @@ mod tests {
         let long = format!("{}  {}", hex('a'), "x".repeat(MAX_LINE_LEN));
         assert!(refusal(&long).contains("limit of 16384"));
     }
+
+    #[test]
+    fn a_list_of_files_alone_has_bare_names() {
+        let list = |name: &str| Checksums::parse(format!("{}  {name}\n", hex('a')).as_bytes());
+
+        assert!(list("./model.gguf").unwrap().names_are_bare());
+        assert!(!list("folder/model.gguf").unwrap().names_are_bare());
+    }
+
+    #[test]
+    fn one_line_is_read_like_those_of_a_file() {
+        let (digest, name) = parse_line(format!("{} *a b", hex('a')).as_bytes()).unwrap();
+
+        assert_eq!((digest.to_string(), name), (hex('a'), "a b".into()));
+        assert_eq!(parse_line(b"no digest"), None);
+    }
 }

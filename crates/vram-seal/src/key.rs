@@ -358,4 +358,19 @@ mod tests {
         assert_wiped_on_drop::<Token>();
         assert_wiped_on_drop::<SealKey>();
     }
+
+    #[test]
+    fn bytes_that_are_secret_already_are_taken_as_they_are_and_not_too_short() {
+        let secret = |len| SecretBytes::copy_of(&TOKEN[..len]).unwrap();
+
+        let key = SealKey::from_secret(secret(32)).unwrap();
+        let token = Token::from_secret(secret(32)).unwrap();
+
+        assert_eq!(key.id(), SealKey::from_bytes(&TOKEN).unwrap().id());
+        let derive = |token| SealKey::derive(token, &worker("worker-0"), &device(0, false));
+        let same = Token::new(&TOKEN).unwrap();
+        assert_eq!(derive(&token).unwrap().id(), derive(&same).unwrap().id());
+        assert!(SealKey::from_secret(secret(31)).is_err());
+        assert!(Token::from_secret(secret(31)).is_err());
+    }
 }

@@ -84,3 +84,25 @@ impl Region {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_may_use_its_own_memory_and_managed_memory() {
+        let usable = [
+            AllocationKind::Managed,
+            AllocationKind::PinnedHost,
+            AllocationKind::RegisteredHost,
+        ];
+        let out_of_reach = [AllocationKind::Virtual, AllocationKind::Plain];
+
+        assert!(usable.into_iter().all(AllocationKind::is_host_accessible));
+        assert!(
+            !out_of_reach
+                .into_iter()
+                .any(AllocationKind::is_host_accessible)
+        );
+    }
+}

@@ -384,3 +384,14 @@ proptest! {
         prop_assert!(!verdict.is_intact());
     }
 }
+
+#[test]
+fn another_trail_than_the_one_expected_is_a_fault() {
+    let files = std::slice::from_ref(&TRAIL.0);
+    let id = verify(files).summary().id.unwrap();
+    let (others, _) = trail(1 << 20, 24);
+    let expecting = || Verifier::new([public_key()]).expect_trail(id);
+
+    assert!(expecting().verify(sources(files)).unwrap().is_intact());
+    assert!(!expecting().verify(sources(&others)).unwrap().is_intact());
+}

@@ -87,3 +87,16 @@ fn an_old_library_has_no_attestation() {
         "{refused}"
     );
 }
+
+#[test]
+fn certificates_are_as_long_as_the_library_says() {
+    let Some(mut library) = StandIn::new() else {
+        return;
+    };
+    library.says("certificate-size", 17);
+    let raw = vram_sys::Nvml::load(library.path().as_os_str()).unwrap();
+
+    let certificates = raw.attestation_certificates(c"GPU-01234567-89ab-cdef-0011-223344556677");
+
+    assert_eq!(certificates.unwrap(), [b'c'; 17]);
+}

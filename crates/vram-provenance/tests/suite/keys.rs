@@ -29,6 +29,8 @@ fn whole_files_are_listed_with_their_digests() {
             .collect();
         assert_eq!(manifest.files().collect::<Vec<_>>(), expected);
         assert_eq!(manifest.model(), "model");
+        let claims = bundle(&format!("{name}.sig")).claims().unwrap();
+        assert_eq!(claims.file_count(), expected.len());
         assert_eq!(manifest.layout(), Layout::WholeFiles);
         assert!(!manifest.follows_links());
         assert!(manifest.single().is_none());

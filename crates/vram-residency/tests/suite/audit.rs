@@ -451,3 +451,24 @@ fn nothing_is_permitted_while_a_failure_is_being_written_down() {
     assert!(asking.had_stopped.load(Ordering::SeqCst));
     asking.manager.lock().unwrap().take();
 }
+
+#[test]
+fn seals_in_the_background_are_routine_and_on_record_once_the_trail_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let options = Options::new("suite").unwrap();
+    let trail = Trail::open(&path, key(), options).unwrap();
+    let audit = Arc::new(TrailObserver::new(trail).seals_in_background());
+    let manager = builder()
+        .observer(audit.clone())
+        .build(&platform(&machine()));
+    let manager = manager.unwrap();
+
+    drop(seal(&manager, "one", &weights(5000)));
+    drop(manager);
+    audit.close().unwrap();
+
+    let (records, _) = records(&path);
+    let sealed = records.iter().find(|record| record.name() == "sealed");
+    assert!(!sealed.unwrap().critical);
+}

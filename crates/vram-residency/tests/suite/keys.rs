@@ -329,3 +329,30 @@ fn a_manager_tells_which_keys_it_starts_with() {
     }]);
     assert_eq!(told["previous_keys"], previous);
 }
+
+#[test]
+fn the_token_of_an_earlier_manager_is_accepted_for_its_worker() {
+    let device = platform(&machine()).open(0).unwrap();
+    let clock = StoppedClock::at(NOW);
+    let token = || Token::new(&[5; 32]).unwrap();
+    let worker = || "worker-0".parse().unwrap();
+    let theirs = builder().token(token(), worker()).clock(clock.clone());
+    let theirs = theirs.build_on(&device).unwrap();
+    let shard = seal(&theirs, "shard", &weights(5000));
+
+    let ours = builder_at(&clock).previous_token(token(), worker(), at(NOW + 100));
+    let ours = ours.build_on(&device).unwrap();
+
+    assert_eq!(
+        ours.previous_keys(),
+        [(theirs.key_id(), seconds(NOW + 100))]
+    );
+    assert!(ours.verify(&shard).is_ok());
+}
+
+#[test]
+fn a_manager_says_what_protects_its_key() {
+    let manager = keeping(&StoppedClock::at(NOW));
+
+    assert_eq!(manager.key_protection(), key(1).protection());
+}

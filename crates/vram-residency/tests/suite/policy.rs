@@ -334,3 +334,21 @@ fn test_unified_memory_disabled() {
         .unwrap();
     assert!(builder().build(&platform(&machine)).is_ok());
 }
+
+#[test]
+fn asking_about_a_region_alone_refuses_it_and_stops_nothing() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let shard = seal(&manager, "one", &weights(5000));
+    assert_eq!(
+        manager.check_region(&shard).unwrap().verdict(),
+        Verdict::Accepted
+    );
+
+    let managed = CUpointer_attribute::CU_POINTER_ATTRIBUTE_IS_MANAGED;
+    machine.set_pointer_attribute(0, managed, 1).unwrap();
+
+    let refused = manager.check_region(&shard).unwrap_err();
+    assert!(refused.is_policy_refusal(), "{refused:?}");
+    assert_eq!(manager.stop_reason(), None);
+}

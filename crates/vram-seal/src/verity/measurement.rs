@@ -369,4 +369,11 @@ mod tests {
         );
         assert_eq!(base, finish(groups(1), 5000, b""));
     }
+
+    #[test]
+    fn the_groups_are_given_out_as_they_were_put_in() {
+        let measured = finish_from_groups(groups(3), 3 * GROUP_SIZE as u64, &Salt::none());
+
+        assert_eq!(measured.unwrap().into_groups(), groups(3));
+    }
 }

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use serde_json::Value;
 use vram_seal::{
-    Digest, Error, ExpectedFrom, SignatureAlgorithm, SigningKey, StatementRefusal, Subject,
-    VerityDigest,
+    Digest, Error, ExpectedFrom, HashPlan, Salt, SignatureAlgorithm, SigningKey, StatementRefusal,
+    Subject, VerityDigest,
     dsse::Envelope,
     evidence::{
         Challenge, ConfidentialCompute, EnvelopeForm, Evidence, EvidenceFailure, EvidenceStatement,
-        Expectations, FindingEnforcement, FindingStatus, PolicyVerdict, Profile, ResidencyVerdict,
-        verify_evidence,
+        Expectations, ExpectedShard, FailureKind, FindingEnforcement, FindingStatus, PolicyVerdict,
+        Profile, ResidencyVerdict, verify_evidence,
     },
+    hash_bytes,
 };
 
 use crate::evidence_sample::{
@@ -316,7 +317,7 @@ fn the_shards_are_exactly_the_expected_ones() {
 #[test]
 fn every_digest_that_is_expected_is_compared() {
     let document = signed(|_| {});
-    let with = |change: fn(&mut vram_seal::evidence::ExpectedShard)| {
+    let with = |change: fn(&mut ExpectedShard)| {
         let mut expected = expectations();
         change(
             expected
@@ -557,4 +558,56 @@ fn another_form_of_the_envelope_is_read_where_it_was_asked_for() {
     assert!(failures(&countersigned, &expectations()).is_empty());
     let verified = verify_evidence(&countersigned, key().verifying_key(), &expectations()).unwrap();
     assert_eq!(verified.ignored_signatures(), 1);
+}
+
+#[test]
+fn what_was_signed_is_the_statement() {
+    let document = signed(|_| {});
+    let envelope = Envelope::from_json(&document).unwrap();
+
+    let payload = envelope
+        .verify(key().verifying_key(), "application/vnd.in-toto+json")
+        .unwrap();
+
+    assert_eq!(
+        EvidenceStatement::from_payload(&payload).unwrap(),
+        statement()
+    );
+}
+
+#[test]
+fn digests_that_were_computed_before_expect_what_the_bytes_do() {
+    let bytes = [7; 5000];
+    let challenge = Challenge::from_bytes(&[9; 32]).unwrap();
+    let plain = hash_bytes(&bytes, HashPlan::BOTH, &Salt::none());
+    let answer = hash_bytes(&bytes, HashPlan::VERITY, &challenge.salt());
+
+    assert_eq!(
+        ExpectedShard::of_digests(&plain, Some(&answer)),
+        ExpectedShard::of_bytes(&bytes, Some(&challenge))
+    );
+    assert_eq!(
+        ExpectedShard::of_digests(&plain, None),
+        ExpectedShard::of_bytes(&bytes, None)
+    );
+}
+
+#[test]
+fn what_the_policy_is_the_matter_of_is_told_apart_from_what_the_evidence_is() {
+    let of_policy = [
+        FailureKind::Device,
+        FailureKind::Policy,
+        FailureKind::Residency,
+        FailureKind::ConfidentialCompute,
+    ];
+    let of_evidence = [
+        FailureKind::Signature,
+        FailureKind::Form,
+        FailureKind::Challenge,
+        FailureKind::Age,
+        FailureKind::Digests,
+    ];
+
+    assert!(of_policy.into_iter().all(FailureKind::is_of_policy));
+    assert!(!of_evidence.into_iter().any(FailureKind::is_of_policy));
 }
