@@ -10,6 +10,8 @@ mod claims;
 mod conditions;
 mod listed;
 mod property;
+#[cfg(test)]
+mod reached;
 mod rows;
 mod scenarios;
 mod source;

@@ -26,7 +26,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Formatting, clippy, every test and the doc tests.
+    /// Formatting, clippy, the catalogue, every test and the doc tests.
     Test(test::Options),
     /// Compares the requirement catalogue with the tests that claim its rows.
     Catalogue(catalogue::Options),

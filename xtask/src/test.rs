@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::{link_stub, model, process, python};
+use crate::{catalogue, link_stub, model, process, python};
 
 /// Tells the tests where the real model is. Where it is not set, the test that needs it skips itself.
 const MODEL: &str = "VRAM_TEST_MODEL";
@@ -29,6 +29,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     })?;
     let stub = stages.run("link stub", link_stub::generate)?;
     stages.run("clippy", || process::run(with_stub(&mut clippy(), &stub)))?;
+    stages.run("catalogue", || {
+        catalogue::run(&catalogue::Options::default())
+    })?;
     let model = stages.run("model", || model_or_reason(options))?;
     let python = stages.run("Python packages", || python_or_reason(options))?;
     stages.run("tests", || {

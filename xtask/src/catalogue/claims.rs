@@ -33,16 +33,18 @@ pub(super) fn doc_text(attribute: &Attribute) -> Option<String> {
     }
 }
 
-/// How many lines of a text begin as a claim does.
-pub(super) fn lines_that_claim(text: &str) -> usize {
-    let lines = text.lines().map(str::trim_start);
-    lines.filter(|line| line.starts_with(BEGINNING)).count()
+/// The lines of a text that begin as a claim does.
+pub(super) fn lines_that_claim(text: &str) -> impl Iterator<Item = String> {
+    let lines = text.lines().map(str::trim);
+    lines
+        .filter(|line| line.starts_with(BEGINNING))
+        .map(str::to_owned)
 }
 
-/// How many lines of an item's doc comment begin as a claim does.
-pub(super) fn in_attributes(attributes: &[Attribute]) -> usize {
+/// The lines of an item's doc comment that begin as a claim does.
+pub(super) fn in_attributes(attributes: &[Attribute]) -> impl Iterator<Item = String> {
     let texts = attributes.iter().filter_map(doc_text);
-    texts.map(|text| lines_that_claim(&text)).sum()
+    texts.flat_map(|text| lines_that_claim(&text).collect::<Vec<_>>())
 }
 
 /// The rows that a doc comment claims. An error says what is wrong with the claim.

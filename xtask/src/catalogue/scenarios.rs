@@ -117,4 +117,26 @@ mod tests {
 
         assert!(read(folder.path()).unwrap().tests.is_empty());
     }
+
+    /// Covers: TS-1.3.
+    #[test]
+    fn there_are_seven_features_with_31_scenarios_at_least() {
+        let root = crate::process::workspace();
+        if !root.join("tests/features").is_dir() {
+            println!("SKIPPED: there are no feature files in tests/features");
+            return;
+        }
+
+        let claimed = read(&root).unwrap();
+
+        let features: std::collections::BTreeSet<_> = claimed
+            .tests
+            .iter()
+            .filter_map(|test| test.id.rsplit_once("::"))
+            .map(|(feature, _)| feature)
+            .collect();
+        assert!(features.len() >= 7, "{features:?}");
+        assert!(claimed.tests.len() >= 31, "{}", claimed.tests.len());
+        assert_eq!(claimed.problems, [""; 0]);
+    }
 }

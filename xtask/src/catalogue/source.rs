@@ -115,19 +115,22 @@ impl Walk<'_> {
             path_folder: path.parent().unwrap_or(folder).to_path_buf(),
             modules: modules.to_vec(),
         };
-        let mut on_tests = 0_usize;
+        let mut on_tests = Vec::new();
         self.items(&file.items, &place, &mut on_tests)?;
 
         let mut all = Claims::default();
         all.visit_file(&file);
-        if all.0 != on_tests {
-            let shown = self.shown(path);
-            self.claimed.problems.push(format!(
-                "{shown}: {} of its {} claims stand on something that is not a test",
-                all.0.saturating_sub(on_tests),
-                all.0
-            ));
+        for claim in on_tests {
+            if let Some(at) = all.0.iter().position(|other| *other == claim) {
+                all.0.remove(at);
+            }
         }
+        let shown = self.shown(path);
+        self.claimed.problems.extend(
+            all.0
+                .into_iter()
+                .map(|claim| format!("{shown}: `{claim}` stands on something that is not a test")),
+        );
         Ok(())
     }
 
@@ -135,7 +138,7 @@ impl Walk<'_> {
         &mut self,
         items: &[Item],
         place: &Place<'_>,
-        on_tests: &mut usize,
+        on_tests: &mut Vec<String>,
     ) -> anyhow::Result<()> {
         for item in items {
             match item {
@@ -175,9 +178,9 @@ impl Walk<'_> {
         name: &str,
         cases: bool,
         place: &Place<'_>,
-        on_tests: &mut usize,
+        on_tests: &mut Vec<String>,
     ) {
-        *on_tests = on_tests.saturating_add(claims::in_attributes(attributes));
+        on_tests.extend(claims::in_attributes(attributes));
         if !conditions::hold(attributes) {
             return;
         }
@@ -217,7 +220,7 @@ impl Walk<'_> {
         &mut self,
         module: &ItemMod,
         place: &Place<'_>,
-        on_tests: &mut usize,
+        on_tests: &mut Vec<String>,
     ) -> anyhow::Result<()> {
         let name = module.ident.to_string();
         let mut modules = place.modules.clone();
@@ -283,13 +286,13 @@ fn path_attribute(attributes: &[Attribute]) -> Option<PathBuf> {
         })
 }
 
-/// How many claims there are in a file, wherever they stand.
+/// The claims in a file, wherever they stand.
 #[derive(Default)]
-struct Claims(usize);
+struct Claims(Vec<String>);
 
 impl Claims {
     fn add(&mut self, text: &str) {
-        self.0 = self.0.saturating_add(claims::lines_that_claim(text));
+        self.0.extend(claims::lines_that_claim(text));
     }
 
     /// A macro's tokens hold doc comments as `#[doc = "…"]`.

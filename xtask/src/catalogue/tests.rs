@@ -140,7 +140,7 @@ fn a_claim_on_what_is_no_test_is_a_mistake() {
 
         assert_eq!(
             claimed.problems,
-            ["lib.rs: 1 of its 1 claims stand on something that is not a test"],
+            ["lib.rs: `Covers: FN-1.` stands on something that is not a test"],
             "{source}"
         );
     }
