@@ -4,7 +4,7 @@
 //! page under `docs/benchmarks`, and `headline` shows the newest page's figures in the README.
 
 mod archive;
-mod bench;
+pub(crate) mod bench;
 mod collect;
 mod contents;
 mod doctor;

@@ -7,6 +7,7 @@ mod kernels;
 mod link_stub;
 mod model;
 mod process;
+mod proof;
 mod python;
 mod test;
 mod timing;
