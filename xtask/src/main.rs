@@ -45,6 +45,8 @@ enum Task {
     Model(model::Options),
     /// Lets a fuzzer look for bytes that break a parser.
     Fuzz(fuzz::Options),
+    /// Runs every test and writes what they came to as signed evidence, or checks such evidence.
+    ProofBundle(proof::Options),
     /// Measures whether comparing tags and digests takes a time that says where they differ.
     Timing(timing::Options),
 }
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Task::Python(options) => python::run(&options),
         Task::Model(options) => model::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::ProofBundle(options) => proof::run(&options),
         Task::Timing(options) => timing::run(&options),
     };
     match outcome {
