@@ -51,16 +51,13 @@ enum Choice {
     Gpu,
 }
 
-fn main() -> ExitCode {
-    match run(Options::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            // Where nobody can be told, the status still says it.
-            let _: std::io::Result<()> = writeln!(std::io::stderr(), "error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+fn main() -> anyhow::Result<ExitCode> {
+    let passed = run(Options::parse())?;
+    Ok(if passed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn run(options: Options) -> anyhow::Result<bool> {
@@ -93,9 +90,9 @@ fn run(options: Options) -> anyhow::Result<bool> {
         Some(path) if path.as_os_str() == "-" => std::io::stdout().write_all(json.as_bytes())?,
         Some(path) => {
             std::fs::write(path, json).with_context(|| path.display().to_string())?;
-            std::io::stdout().write_all(report.text().as_bytes())?;
+            std::io::stdout().write_all(report.to_string().as_bytes())?;
         }
-        None => std::io::stdout().write_all(report.text().as_bytes())?,
+        None => std::io::stdout().write_all(report.to_string().as_bytes())?,
     }
     Ok(report.passed)
 }

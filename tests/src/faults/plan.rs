@@ -76,7 +76,7 @@ impl SizeClass {
                 .collect(),
             Self::GroupEdge => [GROUP, 2 * GROUP]
                 .into_iter()
-                .flat_map(|edge| [edge - BLOCK, edge, edge + BLOCK])
+                .flat_map(|edge| [edge.saturating_sub(BLOCK), edge, edge.saturating_add(BLOCK)])
                 .map(around)
                 .collect(),
             Self::ManyGroups => (3..=12_u64)

@@ -1,7 +1,7 @@
 //! What a campaign found, for programs and for people.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
+use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -219,18 +219,12 @@ impl Report {
             && self.controls.len() == super::Control::ALL.len()
             && self.controls.iter().all(|control| control.as_it_must_be);
     }
+}
 
-    /// The same for people.
-    #[must_use]
-    pub fn text(&self) -> String {
-        let mut text = String::new();
+/// The same for people.
+impl fmt::Display for Report {
+    fn fmt(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
         let simulated = if self.simulated { " (simulated)" } else { "" };
-        // Writing to a string can't fail.
-        let _: Result<(), std::fmt::Error> = self.write(&mut text, simulated);
-        text
-    }
-
-    fn write(&self, text: &mut String, simulated: &str) -> std::fmt::Result {
         writeln!(text, "Device    {}{simulated}", self.device)?;
         writeln!(text, "Seed      {}", self.seed)?;
         let (single, multi, shards) = (self.single_bit, self.multi_bit, self.shards);
@@ -278,5 +272,86 @@ impl Report {
         }
         let verdict = if self.passed { "passed" } else { "FAILED" };
         writeln!(text, "Campaign  {verdict} after {:.1} s", self.seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vram_sim::Machine;
+
+    use super::super::control::Control;
+    use super::*;
+
+    /// A report of a campaign of ten flips in which all went well.
+    fn report() -> Report {
+        let campaign = Campaign {
+            flips: 10,
+            seed: 1,
+            driver: Driver::Simulated,
+            threads: 1,
+            commit: None,
+        };
+        let machine = Machine::builder()
+            .device(vram_sim::DeviceModel::small(4 << 20))
+            .build()
+            .unwrap();
+        let platform = vram_alloc::Platform::with_driver(machine.driver()).unwrap();
+        let device = platform.open(0).unwrap().properties().clone();
+        let mut report = Report::new(&campaign, device);
+        (report.flips, report.found, report.located) = (10, 10, 10);
+        report.controls = Control::ALL
+            .iter()
+            .map(|control| ControlReport {
+                control: *control,
+                flips: 32,
+                found: 32,
+                located: 0,
+                as_it_must_be: true,
+            })
+            .collect();
+        report
+    }
+
+    fn passes(change: impl FnOnce(&mut Report)) -> bool {
+        let mut report = report();
+        change(&mut report);
+        report.finish(Duration::ZERO);
+        report.passed
+    }
+
+    #[test]
+    fn a_campaign_passes_only_if_nothing_at_all_went_wrong() {
+        assert!(passes(|_| {}));
+        assert!(!passes(|report| report.found = 9));
+        assert!(!passes(|report| report.located = 9));
+        assert!(!passes(|report| report.missed = 1));
+        assert!(!passes(|report| report.note_error(&anyhow::anyhow!("lost"))));
+    }
+
+    #[test]
+    fn a_campaign_that_was_cut_short_has_not_passed() {
+        let cut = |report: &mut Report| {
+            (report.flips, report.found, report.located) = (9, 9, 9);
+        };
+
+        assert!(!passes(cut));
+    }
+
+    #[test]
+    fn a_campaign_whose_controls_are_missing_or_wrong_has_not_passed() {
+        assert!(!passes(|report| report.controls.truncate(2)));
+        assert!(!passes(|report| report.controls[1].as_it_must_be = false));
+    }
+
+    #[test]
+    fn the_text_says_what_failed() {
+        let mut report = report();
+        report.located = 9;
+        report.finish(Duration::ZERO);
+
+        let text = report.to_string();
+        assert!(text.contains("(simulated)"), "{text}");
+        assert!(text.contains("Located   9 of 10"), "{text}");
+        assert!(text.contains("FAILED"), "{text}");
     }
 }
