@@ -20,6 +20,8 @@ mod sanitizer;
 mod sections;
 pub(crate) mod suite;
 
+pub(crate) use archive::{Checkout, checkout};
+
 #[derive(clap::Args)]
 pub(crate) struct Options {
     #[command(subcommand)]

@@ -2,6 +2,7 @@
 
 mod bindings;
 mod catalogue;
+mod faults;
 mod fuzz;
 mod gpu;
 mod kernels;
@@ -47,6 +48,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Runs every test and writes what they came to as signed evidence, or checks such evidence.
     ProofBundle(proof::Options),
+    /// Flips random bits of sealed shards, and requires that each is found and located.
+    Faults(faults::Options),
     /// Measures whether comparing tags and digests takes a time that says where they differ.
     Timing(timing::Options),
 }
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Task::Model(options) => model::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::ProofBundle(options) => proof::run(&options),
+        Task::Faults(options) => faults::run(&options),
         Task::Timing(options) => timing::run(&options),
     };
     match outcome {
