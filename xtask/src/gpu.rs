@@ -10,7 +10,7 @@ mod contents;
 mod doctor;
 mod elf;
 mod headline;
-mod page;
+pub(crate) mod page;
 mod plots;
 mod profile;
 mod redact;

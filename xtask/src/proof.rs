@@ -4,3 +4,4 @@ pub(crate) mod figures;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod model;
+pub(crate) mod page;
