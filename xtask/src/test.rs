@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use self::surroundings::{Required, Surroundings, model_or_reason, python_or_reason, with_stub};
-use crate::{link_stub, process, proof};
+use crate::{catalogue, link_stub, process, proof};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -27,6 +27,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     })?;
     let stub = stages.run("link stub", link_stub::generate)?;
     stages.run("clippy", || process::run(with_stub(&mut clippy(), &stub)))?;
+    stages.run("catalogue", || {
+        catalogue::run(&catalogue::Options::default())
+    })?;
     let model = stages.run("model", || model_or_reason(options.required))?;
     let python = stages.run("Python packages", || python_or_reason(options.required))?;
     let surroundings = Surroundings {

@@ -1,4 +1,4 @@
-//! What cargo-nextest wrote: JUnit XML with the output of every test, those that passed too.
+//! What cargo-nextest wrote: a `JUnit` report with the output of every test, those that passed too.
 
 use anyhow::Context as _;
 use quick_junit::{Report, TestCase, TestCaseStatus};

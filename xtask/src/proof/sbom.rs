@@ -1,4 +1,4 @@
-//! What the workspace is built of, as a CycloneDX document.
+//! What the workspace is built of, as a `CycloneDX` document.
 
 use std::collections::BTreeMap;
 
