@@ -17,6 +17,7 @@ mod cavp;
 mod comparisons;
 mod device_hasher;
 mod digests;
+mod faults;
 mod flips;
 mod manifests;
 mod memory;
