@@ -8,6 +8,7 @@ mod kernels;
 mod link_stub;
 mod model;
 mod process;
+mod properties;
 mod python;
 mod test;
 mod timing;
@@ -42,6 +43,8 @@ enum Task {
     Model(model::Options),
     /// Lets a fuzzer look for bytes that break a parser.
     Fuzz(fuzz::Options),
+    /// Runs the property tests, and no others, with as many cases as asked for.
+    Properties(properties::Options),
     /// Flips random bits of sealed shards, and requires that each is found and located.
     Faults(faults::Options),
     /// Measures whether comparing tags and digests takes a time that says where they differ.
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Task::Python(options) => python::run(&options),
         Task::Model(options) => model::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Properties(options) => properties::run(&options),
         Task::Faults(options) => faults::run(&options),
         Task::Timing(options) => timing::run(&options),
     };

@@ -8,8 +8,6 @@ use crate::noise::weights;
 use crate::rig::{MIB, id, machine, manager, seal_and_find};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
-
     #[test]
     fn one_bit_flipped_in_a_shard_is_located_in_its_block(
         size in prop_oneof![1_usize..9000, 500_000_usize..1_200_000, Just(4096), Just(524_288), Just(3_000_000)],

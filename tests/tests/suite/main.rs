@@ -23,4 +23,5 @@ mod memory;
 mod model;
 mod noise;
 mod outside;
+mod persistence;
 mod rig;

@@ -161,12 +161,6 @@ fn assert_consistent(rig: &Rig, other_use: u64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 40,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
-
     #[test]
     fn the_books_agree_with_the_model_and_the_driver(
         programs in prop::collection::vec(prop::collection::vec(step(), 0..24), THREADS),
