@@ -10,6 +10,7 @@ mod link_stub;
 mod model;
 mod process;
 mod proof;
+mod properties;
 mod python;
 mod test;
 mod timing;
@@ -48,6 +49,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Runs every test and writes what they came to as signed evidence, or checks such evidence.
     ProofBundle(proof::Options),
+    /// Runs the property tests, and no others, with as many cases as asked for.
+    Properties(properties::Options),
     /// Flips random bits of sealed shards, and requires that each is found and located.
     Faults(faults::Options),
     /// Measures whether comparing tags and digests takes a time that says where they differ.
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Task::Model(options) => model::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::ProofBundle(options) => proof::run(&options),
+        Task::Properties(options) => properties::run(&options),
         Task::Faults(options) => faults::run(&options),
         Task::Timing(options) => timing::run(&options),
     };

@@ -24,4 +24,5 @@ mod memory;
 mod model;
 mod noise;
 mod outside;
+mod persistence;
 mod rig;
