@@ -11,7 +11,9 @@ mod model;
 mod process;
 mod proof;
 mod properties;
+mod public_api;
 mod python;
+mod summary;
 mod test;
 mod timing;
 mod wheels;
@@ -41,6 +43,8 @@ enum Task {
     LinkStub(link_stub::Options),
     /// Packs what runs on a GPU host, and turns what it measured into a page.
     Gpu(gpu::Options),
+    /// Compares the public API of each published library with the text that is committed.
+    PublicApi(public_api::Options),
     /// Installs the Python packages that tests compare with, and prints the Python that has them.
     Python(python::Options),
     /// Fetches the real model that the end-to-end test seals.
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
         Task::Kernels(options) => kernels::run(&options),
         Task::LinkStub(options) => link_stub::run(&options),
         Task::Gpu(options) => gpu::run(&options),
+        Task::PublicApi(options) => public_api::run(&options),
         Task::Python(options) => python::run(&options),
         Task::Model(options) => model::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
