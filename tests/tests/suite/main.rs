@@ -17,6 +17,7 @@ mod catalogue;
 mod cavp;
 mod device_hasher;
 mod digests;
+mod features;
 mod flips;
 mod memory;
 mod model;
