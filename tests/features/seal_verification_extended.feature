@@ -13,7 +13,7 @@ Feature: How long a seal is good for
     Then the report has the size and the verity digest that "weights" was sealed with
     And the permit gives the device address out
 
-  @FN-2.2
+  @FR-1
   Scenario: a shard verifies after time has passed, within the allowed age
     Given the worker has sealed a model of 600001 bytes as "weights"
     When 60 minutes pass
@@ -21,6 +21,7 @@ Feature: How long a seal is good for
     Then the report has the size and the verity digest that "weights" was sealed with
     And "weights" reports that it was sealed 60 minutes ago
 
+  @FR-1
   Scenario: a record older than the allowed age is refused
     Given the worker has sealed a model of 600001 bytes as "weights"
     When 61 minutes pass

@@ -12,7 +12,7 @@ Feature: What an attacker meets
     Then the record is refused as changed, which is critical
     And the audit trail tells that verifying "weights" failed, as something critical
 
-  @EX-2.1 @EX-1.2
+  @EX-2.1 @LO-1
   Scenario: one bit changed in device memory is found, and the report says where
     Given the worker has sealed a model of 3000001 bytes as "weights"
     When bit 6 of byte 2345678 of "weights" changes in device memory
@@ -43,7 +43,7 @@ Feature: What an attacker meets
     Then the verity digest of "weights" is found in what was emitted
     And the device address of "weights" is not found in what was emitted, in any notation
 
-  @FN-2.1 @process-of-its-own
+  @FZ-1 @process-of-its-own
   Scenario: a write to a frozen shard is refused by the device
     Given the worker has sealed a model of 600001 bytes as "weights"
     And the device's memory management unit freezes "weights"
