@@ -18,6 +18,7 @@ mod comparisons;
 mod device_hasher;
 mod digests;
 mod faults;
+mod features;
 mod flips;
 mod manifests;
 mod memory;
