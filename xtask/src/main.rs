@@ -1,6 +1,7 @@
 //! The workspace's own tasks, run as `cargo xtask <task>`.
 
 mod bindings;
+mod fsverity;
 mod fuzz;
 mod gpu;
 mod kernels;
@@ -41,6 +42,8 @@ enum Task {
     Model(model::Options),
     /// Lets a fuzzer look for bytes that break a parser.
     Fuzz(fuzz::Options),
+    /// Tests what the kernel measures of files with fs-verity, in an emulated machine whose file system has it.
+    Fsverity(fsverity::Options),
     /// Measures whether comparing tags and digests takes a time that says where they differ.
     Timing(timing::Options),
 }
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Task::Python(options) => python::run(&options),
         Task::Model(options) => model::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Fsverity(options) => fsverity::run(&options),
         Task::Timing(options) => timing::run(&options),
     };
     match outcome {
