@@ -3,6 +3,7 @@
 mod bindings;
 mod catalogue;
 mod faults;
+mod fsverity;
 mod fuzz;
 mod gpu;
 mod kernels;
@@ -57,6 +58,8 @@ enum Task {
     Properties(properties::Options),
     /// Flips random bits of sealed shards, and requires that each is found and located.
     Faults(faults::Options),
+    /// Tests what the kernel measures of files with fs-verity, in an emulated machine whose file system has it.
+    Fsverity(fsverity::Options),
     /// Measures whether comparing tags and digests takes a time that says where they differ.
     Timing(timing::Options),
 }
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Task::ProofBundle(options) => proof::run(&options),
         Task::Properties(options) => properties::run(&options),
         Task::Faults(options) => faults::run(&options),
+        Task::Fsverity(options) => fsverity::run(&options),
         Task::Timing(options) => timing::run(&options),
     };
     match outcome {
