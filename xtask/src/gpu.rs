@@ -3,7 +3,7 @@
 //! `archive` packs it here, `run.sh` in the archive runs it there, `collect` turns what came back into a
 //! page under `docs/benchmarks`, and `headline` shows the newest page's figures in the README.
 
-mod archive;
+pub(crate) mod archive;
 pub(crate) mod bench;
 mod collect;
 mod contents;
@@ -13,12 +13,14 @@ mod headline;
 pub(crate) mod page;
 mod plots;
 mod profile;
-mod redact;
-mod results;
-mod run_folder;
+pub(crate) mod redact;
+pub(crate) mod results;
+pub(crate) mod run_folder;
 mod sanitizer;
 mod sections;
-mod suite;
+pub(crate) mod suite;
+
+pub(crate) use archive::{Checkout, checkout};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {

@@ -2,6 +2,7 @@
 
 mod bindings;
 mod catalogue;
+mod faults;
 mod fuzz;
 mod gpu;
 mod kernels;
@@ -45,6 +46,10 @@ enum Task {
     Model(model::Options),
     /// Lets a fuzzer look for bytes that break a parser.
     Fuzz(fuzz::Options),
+    /// Runs every test and writes what they came to as signed evidence, or checks such evidence.
+    ProofBundle(proof::Options),
+    /// Flips random bits of sealed shards, and requires that each is found and located.
+    Faults(faults::Options),
     /// Measures whether comparing tags and digests takes a time that says where they differ.
     Timing(timing::Options),
 }
@@ -60,6 +65,8 @@ fn main() -> ExitCode {
         Task::Python(options) => python::run(&options),
         Task::Model(options) => model::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::ProofBundle(options) => proof::run(&options),
+        Task::Faults(options) => faults::run(&options),
         Task::Timing(options) => timing::run(&options),
     };
     match outcome {

@@ -1,25 +1,23 @@
 //! `cargo xtask test`: what must hold before a change is ready. It builds the workspace twice, once for
 //! clippy and once for the tests; the doc tests use what the tests built.
 
-use std::path::{Path, PathBuf};
+pub(crate) mod surroundings;
+
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::{link_stub, model, process, python};
-
-/// Tells the tests where the real model is. Where it is not set, the test that needs it skips itself.
-const MODEL: &str = "VRAM_TEST_MODEL";
+use self::surroundings::{Required, Surroundings, model_or_reason, python_or_reason, with_stub};
+use crate::{catalogue, link_stub, process, proof};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Fail if the model of the end-to-end test can't be fetched, instead of testing without it.
+    #[command(flatten)]
+    required: Required,
+    /// Run the tests for a proof bundle, write it and check it.
     #[arg(long)]
-    require_model: bool,
-    /// Fail if the Python packages that tests compare with can't be installed, instead of testing without them.
-    #[arg(long)]
-    require_python: bool,
+    bundle: bool,
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
@@ -29,24 +27,29 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     })?;
     let stub = stages.run("link stub", link_stub::generate)?;
     stages.run("clippy", || process::run(with_stub(&mut clippy(), &stub)))?;
-    let model = stages.run("model", || model_or_reason(options))?;
-    let python = stages.run("Python packages", || python_or_reason(options))?;
-    stages.run("tests", || {
-        let mut tests = tests();
-        let tests = with_python(with_stub(&mut tests, &stub), &python);
-        process::run(with_model(tests, &model))
+    stages.run("catalogue", || {
+        catalogue::run(&catalogue::Options::default())
     })?;
-    stages.run("doc tests", || {
-        process::run(with_model(with_stub(&mut doc_tests(), &stub), &model))
-    })?;
+    let model = stages.run("model", || model_or_reason(options.required))?;
+    let python = stages.run("Python packages", || python_or_reason(options.required))?;
+    let surroundings = Surroundings {
+        stub,
+        model,
+        python,
+    };
+    if options.bundle {
+        stages.run("proof bundle", || proof::of_tests(&surroundings))?;
+    } else {
+        stages.run("tests", || {
+            process::run(surroundings.given_to(&mut tests()))
+        })?;
+        stages.run("doc tests", || {
+            process::run(surroundings.given_to(&mut doc_tests()))
+        })?;
+    }
 
     process::report(&format!("\nall stages passed: {}", stages.summary()));
-    if let Err(reason) = model {
-        process::report(&skipped(&reason));
-    }
-    if let Err(reason) = python {
-        process::report(&without_python(&reason));
-    }
+    surroundings.report();
     Ok(())
 }
 
@@ -79,62 +82,6 @@ fn doc_tests() -> Command {
     let mut command = process::cargo();
     command.args(["test", "--doc", "--workspace", "--all-features", "--locked"]);
     command
-}
-
-/// The model's path, or why there is none. Where it is required, having none is a failure.
-fn model_or_reason(options: &Options) -> anyhow::Result<Result<PathBuf, String>> {
-    match model::fetch() {
-        Ok(path) => Ok(Ok(path)),
-        Err(error) if options.require_model => Err(error),
-        Err(error) => {
-            let reason = format!("{error:#}");
-            process::report(&skipped(&reason));
-            Ok(Err(reason))
-        }
-    }
-}
-
-/// The Python that has the packages, or why there is none. Where it is required, having none is a failure.
-fn python_or_reason(options: &Options) -> anyhow::Result<Result<PathBuf, String>> {
-    match python::install() {
-        Ok(path) => Ok(Ok(path)),
-        Err(error) if options.require_python => Err(error),
-        Err(error) => {
-            let reason = format!("{error:#}");
-            process::report(&without_python(&reason));
-            Ok(Err(reason))
-        }
-    }
-}
-
-fn without_python(reason: &str) -> String {
-    format!(
-        "the tests that compare with Python packages are skipped, they can't be installed: {reason}"
-    )
-}
-
-/// Where there are none, a Python that the caller named stays.
-fn with_python<'c>(command: &'c mut Command, python: &Result<PathBuf, String>) -> &'c mut Command {
-    match python {
-        Ok(path) => command.env(python::VARIABLE, path),
-        Err(_) => command,
-    }
-}
-
-fn skipped(reason: &str) -> String {
-    format!("the end-to-end test of a real model is skipped, there is no model: {reason}")
-}
-
-/// Lets the feature `cust` be built where there is no CUDA.
-fn with_stub<'c>(command: &'c mut Command, stub: &Path) -> &'c mut Command {
-    command.env(link_stub::VARIABLE, stub)
-}
-
-fn with_model<'c>(command: &'c mut Command, model: &Result<PathBuf, String>) -> &'c mut Command {
-    match model {
-        Ok(path) => command.env(MODEL, path),
-        Err(_) => command.env_remove(MODEL),
-    }
 }
 
 /// Runs stages one after the other, each under a heading, and keeps how long each took.
@@ -202,18 +149,5 @@ mod tests {
         let names: Vec<_> = stages.passed.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, ["formatting", "model"]);
         assert!(stages.summary().starts_with("formatting "));
-    }
-
-    #[test]
-    fn without_a_model_the_tests_do_not_see_an_old_one() {
-        let mut command = Command::new("true");
-        command.env(MODEL, "old");
-
-        with_model(&mut command, &Err("no network".to_owned()));
-
-        assert_eq!(
-            command.get_envs().collect::<Vec<_>>(),
-            [(MODEL.as_ref(), None)]
-        );
     }
 }

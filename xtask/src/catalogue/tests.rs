@@ -125,6 +125,7 @@ fn what_is_not_compiled_here_is_no_test_and_no_mistake() {
     assert_eq!(claimed.tests.len(), 0, "{:?}", claimed.tests);
 }
 
+/// Covers: QA-1.
 #[test]
 fn a_claim_on_what_is_no_test_is_a_mistake() {
     for source in [
@@ -145,6 +146,7 @@ fn a_claim_on_what_is_no_test_is_a_mistake() {
     }
 }
 
+/// Covers: QA-1.
 #[test]
 fn a_plain_comment_and_an_ignored_test_show_nothing() {
     let claimed = claimed(&[(
@@ -250,6 +252,7 @@ fn a_catalogue_that_its_tests_cover_is_in_order() {
     );
 }
 
+/// Covers: QA-1.
 #[test]
 fn each_way_to_claim_too_much_or_too_little_is_named() {
     let one = || row("FN-1", "", &["a x"]);

@@ -98,10 +98,10 @@ pub(crate) struct LeftOut {
 
 impl Provenance {
     fn of_checkout() -> anyhow::Result<Self> {
-        let changes = git(&["status", "--porcelain"])?;
+        let Checkout { commit, dirty } = checkout()?;
         Ok(Self {
-            commit: head()?,
-            dirty: !changes.is_empty(),
+            commit,
+            dirty,
             packed: jiff::Timestamp::now().strftime("%FT%TZ").to_string(),
             rustc: text(Command::new("rustc").arg("--version"))?,
             ..Self::default()
@@ -117,6 +117,22 @@ impl Provenance {
     }
 }
 
+/// What is checked out.
+#[derive(Debug)]
+pub(crate) struct Checkout {
+    pub(crate) commit: String,
+    /// Whether anything differs from that commit.
+    pub(crate) dirty: bool,
+}
+
+/// What is checked out, and whether it was changed.
+pub(crate) fn checkout() -> anyhow::Result<Checkout> {
+    Ok(Checkout {
+        commit: head()?,
+        dirty: !git(&["status", "--porcelain"])?.is_empty(),
+    })
+}
+
 /// The commit that is checked out.
 pub(crate) fn head() -> anyhow::Result<String> {
     git(&["rev-parse", "HEAD"])
@@ -125,7 +141,7 @@ pub(crate) fn head() -> anyhow::Result<String> {
 fn git(arguments: &[&str]) -> anyhow::Result<String> {
     let mut git = Command::new("git");
     text(git.args(arguments).current_dir(process::workspace()))
-        .context("the archive says which commit it is of, and needs a git checkout")
+        .context("what is built says which commit it is of, and needs a git checkout")
 }
 
 fn text(command: &mut Command) -> anyhow::Result<String> {

@@ -56,6 +56,14 @@ pub(crate) const PROGRAMS: &[Program] = &[
         place: "tests/drivers",
         profile: CHECKED,
     },
+    // The fault campaign.
+    Program {
+        package: "vram-tests",
+        kind: Kind::Bin,
+        name: Some("faults"),
+        place: "faults",
+        profile: RELEASE,
+    },
     // These run on the simulated driver wherever they are; they read nothing of the source tree.
     Program {
         package: "vram-alloc",

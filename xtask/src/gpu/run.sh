@@ -12,11 +12,12 @@ set -u
 
 # What all stages together may take, in seconds. A stage gets its own limit or what is left of this.
 readonly BUDGET=${VRAM_RUN_SECONDS:-530}
-readonly STAGES=(environment doctor conformance cust evidence bench sanitizer ncu host-hashing simulated)
+readonly STAGES=(environment doctor conformance cust evidence faults bench sanitizer ncu host-hashing simulated)
 declare -rA LIMITS=(
-    [environment]=20 [doctor]=30 [conformance]=90 [cust]=20 [evidence]=60 [bench]=240 [sanitizer]=130 [ncu]=90 [host-hashing]=60
+    [environment]=20 [doctor]=30 [conformance]=90 [cust]=20 [evidence]=60 [faults]=60 [bench]=240 [sanitizer]=130 [ncu]=90 [host-hashing]=60
     [simulated]=200
 )
+readonly FAULTS=10000
 readonly SANITIZERS=(memcheck racecheck initcheck synccheck)
 # The kernels of a verification, and a figure of `vram bench` that runs them.
 readonly PROFILED_KERNELS='^vram_sha256_'
@@ -290,6 +291,21 @@ stage_evidence() {
     [[ -z $why ]]
 }
 
+# Ten thousand faults in the GPU's memory: every one is to be found, and its block named. The report goes to
+# faults.json, also when it tells of a miss.
+stage_faults() {
+    local commit dirty=()
+    : >"$out/faults.txt"
+    rm -f "$out/faults.json"
+    gpu_present || skip 'no GPU' || return
+    [[ -x $here/faults ]] || skip 'not packed' || return
+    commit=$(sed -n 's/^  "commit": "\([0-9a-f]*\)",$/\1/p' "$here/commit.json" 2>/dev/null)
+    grep -q '^  "dirty": true' "$here/commit.json" 2>/dev/null && dirty=(--dirty)
+    [[ -n $commit ]] && dirty=(--commit "$commit" "${dirty[@]}") || dirty=()
+    sectioned "$out/faults.txt" 'fault campaign on the GPU' "$limit" \
+        "$here/faults" --driver gpu --flips "$FAULTS" "${dirty[@]}" --json "$out/faults.json"
+}
+
 # Every figure beside its ceiling: of noise, so what the policy finds of the host is for the doctor's stage to
 # say, and stops nothing here. The document goes to bench.json, what is said meanwhile to bench.txt.
 stage_bench() {
@@ -397,6 +413,7 @@ run_stage() {
         sanitizer) stage_sanitizer ;;
         cust) stage_cust ;;
         evidence) stage_evidence ;;
+        faults) stage_faults ;;
         bench) stage_bench ;;
         host-hashing) stage_host_hashing ;;
         ncu) stage_ncu ;;

@@ -24,6 +24,8 @@ pub(crate) const RAW: &[&str] = &[
     "doctor.json",
     "doctor.txt",
     "evidence.txt",
+    "faults.json",
+    "faults.txt",
     "host-hashing.txt",
     "sanitizer.txt",
     "stages.json",

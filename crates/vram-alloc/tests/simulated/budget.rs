@@ -167,6 +167,7 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
+    /// Covers: RP-002.
     #[test]
     fn the_books_agree_with_the_model_and_the_driver(
         programs in prop::collection::vec(prop::collection::vec(step(), 0..24), THREADS),

@@ -407,6 +407,7 @@ proptest! {
         }
     }
 
+    /// Covers: HI-3.
     #[test]
     fn arbitrary_bytes_are_refused(document in prop::collection::vec(any::<u8>(), 0..300)) {
         prop_assert!(Envelope::from_json(&document).is_err());

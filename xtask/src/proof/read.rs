@@ -1,0 +1,99 @@
+//! From a bundle's data files to what its pages show.
+
+use anyhow::Context as _;
+
+use super::conclusion::Findings;
+use super::files::{BENCH, COVERAGE, ENVIRONMENT, Files, GPU_RESULTS, REQUIREMENTS, RUN};
+use super::model::{Benchmark, Bundle, Coverage, Environment, Run};
+use super::rows::{self, Results};
+use super::{campaigns, coverage, features, gpu_run, results};
+use crate::catalogue::Catalogue;
+use crate::gpu::bench::Bench;
+
+/// The form of the data files that is written, and the only one that is read.
+pub(super) const SCHEMA: &str = "vram-proof/1";
+
+/// Computes everything that is shown.
+pub(super) fn read(files: &Files) -> anyhow::Result<Bundle> {
+    let run: Run = files.required(RUN)?;
+    anyhow::ensure!(
+        run.schema == SCHEMA,
+        "{RUN} is of form {}; this task knows {SCHEMA}",
+        run.schema
+    );
+    let environment: Environment = files.required(ENVIRONMENT)?;
+    let catalogue = catalogue(files)?;
+    let tests = results::from_ndjson(files)?;
+    let gpu_results: Option<crate::gpu::results::Results> = files.document(GPU_RESULTS)?;
+    let gpu_run = gpu_results
+        .as_ref()
+        .map(|results| gpu_run::describe(results, &run.commit));
+    let by_id = Results::new(&tests);
+    let specifications = rows::specifications(&catalogue.requirements, &by_id);
+    let vulnerabilities = rows::rows(&catalogue.vulnerabilities, &by_id);
+    let features = features::read(files, &by_id)?;
+    let coverage = coverage(files, &run)?;
+    let campaigns = campaigns::read(files)?;
+    let mut benchmarks = Vec::new();
+    if let Some(results) = gpu_results {
+        benchmarks.push(benchmark(GPU_RESULTS, &results.gpu, results.bench));
+    }
+    if let Some(bench) = files.document::<Bench>(BENCH)? {
+        let gpu = environment.gpu.as_ref().map_or("a GPU", |gpu| &gpu.name);
+        benchmarks.push(benchmark(BENCH, gpu, bench));
+    }
+    let conclusion = Findings {
+        run: &run,
+        environment: &environment,
+        gpu_run: gpu_run.as_ref(),
+        tests: &tests,
+        specifications: &specifications,
+        vulnerabilities: &vulnerabilities,
+        features: &features,
+        coverage: &coverage,
+        benchmarks: &benchmarks,
+        campaigns: &campaigns,
+    }
+    .conclude();
+    Ok(Bundle {
+        run,
+        environment,
+        gpu_run,
+        tests,
+        specifications,
+        vulnerabilities,
+        features,
+        coverage,
+        benchmarks,
+        campaigns,
+        conclusion,
+    })
+}
+
+fn catalogue(files: &Files) -> anyhow::Result<Catalogue> {
+    let text = files.text(REQUIREMENTS)?;
+    let text = text.with_context(|| format!("there is no {REQUIREMENTS}"))?;
+    toml_edit::de::from_str(text).with_context(|| format!("{REQUIREMENTS} is no catalogue"))
+}
+
+fn coverage(files: &Files, run: &Run) -> anyhow::Result<Coverage> {
+    let measured: Option<coverage::Measured> = files.document(COVERAGE)?;
+    Ok(match (measured, &run.coverage_not_measured) {
+        (Some(measured), None) => Coverage::Measured(measured.by_crate()),
+        (_, Some(why)) => Coverage::NotMeasured(why.clone()),
+        (None, None) => Coverage::NotMeasured(format!("there is no {COVERAGE}")),
+    })
+}
+
+fn benchmark(file: &str, gpu: &str, bench: Bench) -> Benchmark {
+    let machine = if bench.simulated {
+        "simulated device, which says nothing about a GPU"
+    } else {
+        gpu
+    };
+    Benchmark {
+        file: file.to_owned(),
+        machine: machine.to_owned(),
+        bench,
+    }
+}

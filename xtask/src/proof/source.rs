@@ -1,0 +1,122 @@
+//! What of the source goes into a bundle: the commit, the catalogue, the features, and what decides the cases of
+//! property tests.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+
+use super::files::{FEATURES, Files, LOCK, PROPTEST, REQUIREMENTS};
+use super::results::Proptest;
+use crate::catalogue;
+
+/// How many cases proptest runs where nobody says otherwise.
+const DEFAULT_CASES: u64 = 256;
+const CASES: &str = "PROPTEST_CASES";
+
+/// The commit that is checked out, and whether the source differs from it.
+pub(super) fn commit(root: &Path) -> anyhow::Result<(String, bool)> {
+    let head = git(root, &["rev-parse", "HEAD"])?;
+    let changes = git(root, &["status", "--porcelain"])?;
+    Ok((head.trim().to_owned(), !changes.trim().is_empty()))
+}
+
+fn git(root: &Path, arguments: &[&str]) -> anyhow::Result<String> {
+    let output = Command::new("git")
+        .args(arguments)
+        .current_dir(root)
+        .output()
+        .context("could not start git")?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!(
+            "a bundle says which commit it is of, and needs a git checkout: {}",
+            said.trim()
+        );
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Copies what the statuses are computed from, beside the results.
+pub(super) fn gather(root: &Path, files: &mut Files) -> anyhow::Result<()> {
+    for (name, path) in [
+        (REQUIREMENTS, "docs/spec/requirements.toml"),
+        (LOCK, "Cargo.lock"),
+    ] {
+        let content = std::fs::read(root.join(path)).with_context(|| path.to_owned())?;
+        files.insert(name, content);
+    }
+    let listed = git(
+        root,
+        &["ls-files", "--cached", "--others", "--exclude-standard"],
+    )?;
+    let mut proptest = Proptest {
+        environment: std::env::vars()
+            .filter(|(name, _)| name.starts_with("PROPTEST_"))
+            .collect(),
+        default_cases: std::env::var(CASES).map_or(Some(DEFAULT_CASES), |cases| cases.parse().ok()),
+        tests: catalogue::property_tests(root)?,
+        ..Proptest::default()
+    };
+    for path in listed.lines() {
+        let is_regression = path.ends_with(".txt") && path.contains("proptest-regressions");
+        let feature = path
+            .strip_prefix("tests/features/")
+            .filter(|name| name.ends_with(".feature"));
+        if is_regression {
+            files.insert(&format!("proptest/{path}"), std::fs::read(root.join(path))?);
+            proptest.regressions.push(path.to_owned());
+        } else if let Some(name) = feature {
+            files.insert(
+                &format!("{FEATURES}{name}"),
+                std::fs::read(root.join(path))?,
+            );
+        } else if path.ends_with(".rs") && root.join(path).is_file() {
+            let source =
+                std::fs::read_to_string(root.join(path)).with_context(|| path.to_owned())?;
+            proptest.configured.extend(configured(path, &source));
+        }
+    }
+    files.insert_json(PROPTEST, &proptest)
+}
+
+/// The lines in which a source file says how many cases it runs.
+fn configured(path: &str, source: &str) -> Vec<String> {
+    let lines = source.lines().enumerate();
+    let configured = lines.filter(|(_, line)| line.trim_start().starts_with("#![proptest_config("));
+    configured
+        .map(|(at, line)| format!("{path}:{}: {}", at.saturating_add(1), line.trim()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_test_says_how_many_cases_it_runs_is_kept() {
+        let source = "proptest! {\n    #![proptest_config(ProptestConfig::with_cases(40))]\n}\n";
+
+        assert_eq!(
+            configured("a.rs", source),
+            ["a.rs:2: #![proptest_config(ProptestConfig::with_cases(40))]"]
+        );
+    }
+
+    #[test]
+    fn the_catalogue_and_the_property_tests_of_this_source_are_gathered() {
+        let mut files = Files::default();
+
+        gather(&crate::process::workspace(), &mut files).unwrap();
+
+        let proptest: Proptest = files.required(PROPTEST).unwrap();
+        assert!(proptest.tests.len() > 20, "{:?}", proptest.tests);
+        assert!(
+            files
+                .text(REQUIREMENTS)
+                .unwrap()
+                .unwrap()
+                .contains("FN-2.1")
+        );
+    }
+}
