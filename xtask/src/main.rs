@@ -3,6 +3,7 @@
 mod bindings;
 mod catalogue;
 mod faults;
+mod fsverity;
 mod fuzz;
 mod gpu;
 mod kernels;
@@ -10,7 +11,10 @@ mod link_stub;
 mod model;
 mod process;
 mod proof;
+mod properties;
+mod public_api;
 mod python;
+mod summary;
 mod test;
 mod timing;
 mod wheels;
@@ -40,6 +44,8 @@ enum Task {
     LinkStub(link_stub::Options),
     /// Packs what runs on a GPU host, and turns what it measured into a page.
     Gpu(gpu::Options),
+    /// Compares the public API of each published library with the text that is committed.
+    PublicApi(public_api::Options),
     /// Installs the Python packages that tests compare with, and prints the Python that has them.
     Python(python::Options),
     /// Fetches the real model that the end-to-end test seals.
@@ -48,8 +54,12 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Runs every test and writes what they came to as signed evidence, or checks such evidence.
     ProofBundle(proof::Options),
+    /// Runs the property tests, and no others, with as many cases as asked for.
+    Properties(properties::Options),
     /// Flips random bits of sealed shards, and requires that each is found and located.
     Faults(faults::Options),
+    /// Tests what the kernel measures of files with fs-verity, in an emulated machine whose file system has it.
+    Fsverity(fsverity::Options),
     /// Measures whether comparing tags and digests takes a time that says where they differ.
     Timing(timing::Options),
 }
@@ -62,11 +72,14 @@ fn main() -> ExitCode {
         Task::Kernels(options) => kernels::run(&options),
         Task::LinkStub(options) => link_stub::run(&options),
         Task::Gpu(options) => gpu::run(&options),
+        Task::PublicApi(options) => public_api::run(&options),
         Task::Python(options) => python::run(&options),
         Task::Model(options) => model::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::ProofBundle(options) => proof::run(&options),
+        Task::Properties(options) => properties::run(&options),
         Task::Faults(options) => faults::run(&options),
+        Task::Fsverity(options) => fsverity::run(&options),
         Task::Timing(options) => timing::run(&options),
     };
     match outcome {

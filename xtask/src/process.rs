@@ -58,6 +58,19 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Runs a program and gives what it prints; what it says to people is shown.
+pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
+    let shown = shown(command);
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("could not start {shown}"))?;
+    if !output.status.success() {
+        bail!("{shown} ended with {}", output.status);
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
 /// A command as a person would type it.
 fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program());

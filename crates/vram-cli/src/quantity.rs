@@ -99,7 +99,13 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "tests compute on known values"
+)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -154,6 +160,56 @@ mod tests {
         assert_eq!(parse_duration("1h 30m"), Ok(Duration::from_secs(5400)));
         for bad in ["", "10", "0s", "-1s", "1 parsec", "10m ago", "367d"] {
             assert!(parse_duration(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_of_bytes_is_read_exactly_and_with_its_unit(number in 0..=u64::from(u32::MAX)) {
+            prop_assert_eq!(parse_size(&number.to_string()), Ok(number));
+            for (unit, bytes) in [("KiB", 1 << 10), ("MiB", 1 << 20), ("kB", 1000), ("MB", 1_000_000)] {
+                let text = format!("{number}{unit}");
+                prop_assert_eq!(parse_size(&text), Ok(number.saturating_mul(bytes)), "{}", text);
+            }
+        }
+
+        #[test]
+        fn a_time_is_read_exactly_and_only_within_the_limits(millis in 0..40_000_000_000_u64) {
+            let read = parse_duration(&format!("{millis}ms"));
+            let year = 366 * 24 * 3600 * 1000;
+            if (1..=year).contains(&millis) {
+                prop_assert_eq!(read, Ok(Duration::from_millis(millis)));
+            } else {
+                prop_assert!(read.is_err());
+            }
+        }
+
+        #[test]
+        fn whatever_is_given_for_a_size_or_a_time_is_answered(text in "[0-9.]{0,24} ?[a-zA-Z]{0,4}|\\PC{0,20}") {
+            if let Ok(duration) = parse_duration(&text) {
+                prop_assert!(duration >= Duration::from_millis(1), "{}", text);
+            }
+            if parse_size(&text).is_ok() {
+                prop_assert!(text.contains(|character: char| character.is_ascii_digit()), "{}", text);
+            }
+        }
+
+        #[test]
+        fn a_shown_time_is_the_time_rounded_down_to_three_digits(nanos: u64) {
+            let shown = time(Duration::from_nanos(nanos));
+            let (number, unit) = shown.split_once(' ').unwrap();
+            let unit = match unit {
+                "ns" => 1,
+                "µs" => 1_000,
+                "ms" => 1_000_000,
+                "s" => 1_000_000_000_u128,
+                other => return Err(TestCaseError::fail(format!("the unit {other}"))),
+            };
+            let digits = number.replace('.', "");
+            let places = number.split_once('.').map_or(0, |(_, places)| places.len());
+            let step = unit / 10_u128.pow(places.try_into().unwrap());
+            let least = digits.parse::<u128>().unwrap() * step;
+            prop_assert!((least..least + step).contains(&u128::from(nanos)), "{} is shown as {}", nanos, shown);
         }
     }
 }

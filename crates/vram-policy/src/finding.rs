@@ -1,6 +1,7 @@
 //! What a check found, with everything a reader needs to act on it.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -125,12 +126,13 @@ impl fmt::Display for Finding {
             ..
         } = self;
         write!(f, "{id} {status}: observed {observed}; expected {expected}")?;
-        match self.raised_or_lowered_from {
-            Some(from) if from < *enforcement => {
-                write!(f, " (raised from {from} to {enforcement})")
-            }
-            Some(from) => write!(f, " (lowered from {from} to {enforcement})"),
-            None => Ok(()),
+        let Some(from) = self.raised_or_lowered_from else {
+            return Ok(());
+        };
+        match enforcement.cmp(&from) {
+            Ordering::Greater => write!(f, " (raised from {from} to {enforcement})"),
+            Ordering::Less => write!(f, " (lowered from {from} to {enforcement})"),
+            Ordering::Equal => Ok(()),
         }
     }
 }
@@ -188,11 +190,14 @@ mod tests {
         let raised = finding.to_string();
         finding.enforcement = Enforcement::Note;
         let lowered = finding.to_string();
+        finding.enforcement = Enforcement::Warn;
+        let same = finding.to_string();
 
         let text = "region.not-managed fail: observed IS_MANAGED 1; expected IS_MANAGED 0";
         assert_eq!(plain, text);
         assert_eq!(raised, format!("{text} (raised from warn to refuse)"));
         assert_eq!(lowered, format!("{text} (lowered from warn to note)"));
+        assert_eq!(same, text);
     }
 
     #[test]

@@ -58,3 +58,42 @@ impl fmt::Display for Refusal {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{CheckId, DeviceFacts, Policy, Profile};
+
+    #[test]
+    fn a_refusal_names_what_stands_in_the_way_and_nothing_else() {
+        let report = Policy::new(Profile::Strict).assess_device(&DeviceFacts::default());
+        let refusal = report.enforce().unwrap_err();
+        let named = |id: &CheckId| refusal.names(*id);
+
+        let listed: Vec<_> = refusal
+            .findings()
+            .iter()
+            .map(|finding| finding.id)
+            .collect();
+
+        assert!(listed.len() > 1, "{refusal}");
+        let all = CheckId::ALL.iter().copied();
+        assert_eq!(all.filter(named).collect::<Vec<_>>(), listed);
+    }
+
+    #[test]
+    fn its_findings_are_told_in_their_order_each_with_its_remedy() {
+        let report = Policy::new(Profile::Strict).assess_device(&DeviceFacts::default());
+        let refusal = report.enforce().unwrap_err();
+
+        let told: Vec<_> = refusal
+            .findings()
+            .iter()
+            .map(|finding| format!("{finding}. {}", finding.remedy))
+            .collect();
+
+        assert_eq!(
+            refusal.to_string(),
+            format!("refused by policy: {}", told.join(" | "))
+        );
+    }
+}

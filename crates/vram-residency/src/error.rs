@@ -1,5 +1,6 @@
 //! Everything that can be refused or go wrong, the layers' errors within.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -230,7 +231,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// Why not, and what to do.
-        why: &'static str,
+        why: Cow<'static, str>,
     },
     /// The device measures something other than the digest that was trusted.
     #[error(

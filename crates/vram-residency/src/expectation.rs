@@ -1,5 +1,6 @@
 //! What somebody stands for: the digest that a file has to have, and where it came from.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::path::Path;
 
@@ -134,9 +135,10 @@ impl Expectation {
     ///
     /// # Errors
     ///
-    /// [`Error::NothingExpected`] for a file without fs-verity, or with another algorithm than SHA-256; [`Error::File`] if
-    /// it can't be asked. A digest made with a salt, or of blocks other than 4096 bytes, looks like any other, and the
-    /// seal is refused then: it is not what the device measures.
+    /// [`Error::NothingExpected`] for a file without fs-verity, or with another algorithm than SHA-256, a salt, or blocks
+    /// other than 4096 bytes; [`Error::File`] if it can't be asked. Where the kernel doesn't say how it measured (before
+    /// Linux 5.12, and on btrfs), a digest with a salt or of other blocks looks like any other, and the seal is refused
+    /// once the device has measured something else.
     pub fn of_kernel(path: &Path) -> Result<Self> {
         // Looked at before it is opened: opening a pipe would wait for its other end.
         let found =
@@ -152,9 +154,24 @@ impl Expectation {
                 digest: ExpectedDigest::Verity(VerityDigest::from_bytes(digest)),
                 from: ExpectedFrom::Kernel,
             }),
+            Some(KernelMeasurement::OtherTree {
+                log2_block_size,
+                salt_len,
+            }) => Err(nothing(path, other_tree(log2_block_size, salt_len))),
+            Some(KernelMeasurement::Other(algorithm)) => Err(nothing(
+                path,
+                format!(
+                    "its fs-verity digest is of {}, and the device measures SHA-256; {COPY_ANEW} \
+                     --hash-alg sha256`",
+                    match algorithm {
+                        2 => "SHA-512".to_owned(),
+                        other => format!("the hash algorithm {other}"),
+                    }
+                ),
+            )),
             Some(_) => Err(nothing(
                 path,
-                "its fs-verity digest is not of SHA-256; enable fs-verity with `fsverity enable --hash-alg sha256`",
+                "its fs-verity digest is of a kind that is not known here",
             )),
             None => Err(nothing(
                 path,
@@ -176,9 +193,50 @@ impl Expectation {
     }
 }
 
-fn nothing(path: &Path, why: &'static str) -> Error {
+/// fs-verity can't be taken back from a file, nor enabled anew.
+const COPY_ANEW: &str = "copy the file, and enable fs-verity on the copy with `fsverity enable";
+
+/// Why the digest of a tree that isn't measured here is none to expect.
+fn other_tree(log2_block_size: u8, salt_len: u8) -> String {
+    let size = 1_u64
+        .checked_shl(log2_block_size.into())
+        .map_or_else(|| format!("2^{log2_block_size}"), |size| size.to_string());
+    let salt = match salt_len {
+        0 => "no salt".to_owned(),
+        1 => "a salt of 1 byte".to_owned(),
+        len => format!("a salt of {len} bytes"),
+    };
+    format!(
+        "its fs-verity digest is of blocks of {size} bytes and {salt}, and the device measures blocks of 4096 bytes \
+         without a salt; {COPY_ANEW}`"
+    )
+}
+
+fn nothing(path: &Path, why: impl Into<Cow<'static, str>>) -> Error {
     Error::NothingExpected {
         path: path.to_owned(),
-        why,
+        why: why.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_that_is_not_measured_here_is_described() {
+        let salted = other_tree(12, 5);
+        let smaller = other_tree(10, 0);
+
+        assert!(
+            salted.contains("blocks of 4096 bytes and a salt of 5 bytes, and"),
+            "{salted}"
+        );
+        assert!(
+            smaller.contains("blocks of 1024 bytes and no salt, and"),
+            "{smaller}"
+        );
+        assert!(salted.ends_with("on the copy with `fsverity enable`"));
+        assert!(other_tree(200, 1).contains("2^200 bytes and a salt of 1 byte,"));
     }
 }

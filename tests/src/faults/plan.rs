@@ -32,7 +32,7 @@ pub enum SizeClass {
     FewBlocks,
     /// Within two blocks of 512 KiB and of twice that, where groups begin and end.
     GroupEdge,
-    /// 1 MiB to 6 MiB.
+    /// 1 MiB to 6 MiB, and a byte more.
     ManyGroups,
 }
 
@@ -218,9 +218,9 @@ mod tests {
             let rounds = plan.rounds().iter().filter(|round| round.class == *class);
             let mut flips = 0;
             for round in rounds {
-                let sizes = class.sizes();
+                let sizes = class.sizes().into_iter().chain(class.edges());
                 assert!(
-                    sizes.iter().any(|sizes| sizes.contains(&round.size)),
+                    sizes.into_iter().any(|sizes| sizes.contains(&round.size)),
                     "{round:?}"
                 );
                 flips += round.flips;

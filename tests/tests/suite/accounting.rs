@@ -31,8 +31,6 @@ fn require_out_of_memory(error: &Error) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
-
     /// Covers: FN-3.3.
     #[test]
     fn used_and_available_add_up_under_any_interleaving(

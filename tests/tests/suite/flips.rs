@@ -8,8 +8,6 @@ use crate::noise::weights;
 use crate::rig::{MIB, id, machine, manager, seal_and_find};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
-
     /// Covers: EX-2.1.
     #[test]
     fn one_bit_flipped_in_a_shard_is_located_in_its_block(

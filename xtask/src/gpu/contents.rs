@@ -64,6 +64,14 @@ pub(crate) const PROGRAMS: &[Program] = &[
         place: "faults",
         profile: RELEASE,
     },
+    // The scenarios, with the feature files in the program.
+    Program {
+        package: "vram-tests",
+        kind: Kind::Test,
+        name: Some("features"),
+        place: "tests/features",
+        profile: CHECKED,
+    },
     // These run on the simulated driver wherever they are; they read nothing of the source tree.
     Program {
         package: "vram-alloc",

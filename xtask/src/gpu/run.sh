@@ -12,9 +12,10 @@ set -u
 
 # What all stages together may take, in seconds. A stage gets its own limit or what is left of this.
 readonly BUDGET=${VRAM_RUN_SECONDS:-530}
-readonly STAGES=(environment doctor conformance cust evidence faults bench sanitizer ncu host-hashing simulated)
+readonly STAGES=(environment doctor conformance features cust evidence faults bench sanitizer ncu host-hashing simulated)
 declare -rA LIMITS=(
-    [environment]=20 [doctor]=30 [conformance]=90 [cust]=20 [evidence]=60 [faults]=60 [bench]=240 [sanitizer]=130 [ncu]=90 [host-hashing]=60
+    [environment]=20 [doctor]=30 [conformance]=90 [features]=60 [cust]=20 [evidence]=60 [faults]=60 [bench]=240 [sanitizer]=130
+    [ncu]=90 [host-hashing]=60
     [simulated]=200
 )
 readonly FAULTS=10000
@@ -219,6 +220,14 @@ stage_conformance() {
         "$here/tests/drivers" --test-threads=4 --show-output
 }
 
+# The scenarios of the feature files, each a test.
+stage_features() {
+    gpu_present || skip 'no GPU' || return
+    [[ -x $here/tests/features ]] || skip 'not packed' || return
+    VRAM_TEST_DRIVER=gpu sectioned "$out/tests.txt" 'suite features on the GPU' "$limit" \
+        "$here/tests/features" --color=never
+}
+
 # compute-sanitizer over the tests of the kernels. Nothing is suppressed.
 stage_sanitizer() {
     local tool worst=0 status left=${#SANITIZERS[@]}
@@ -410,6 +419,7 @@ run_stage() {
         environment) stage_environment ;;
         doctor) stage_doctor ;;
         conformance) stage_conformance ;;
+        features) stage_features ;;
         sanitizer) stage_sanitizer ;;
         cust) stage_cust ;;
         evidence) stage_evidence ;;

@@ -142,7 +142,11 @@ impl Test {
             _ => return None,
         };
         Some(Self {
-            name: name.trim_end_matches(" - should panic").to_owned(),
+            // Where not every test is a function, names are padded to one length.
+            name: name
+                .trim_end()
+                .trim_end_matches(" - should panic")
+                .to_owned(),
             outcome,
             why: (!why.is_empty()).then(|| why.to_owned()),
         })
@@ -213,6 +217,60 @@ test result: FAILED. 3 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out
             ]
         );
         assert_eq!((suite.status, suite.seconds), (Some(101), Some(7)));
+    }
+
+    /// As the harness of the scenarios prints them: names are sentences, padded, and one that was skipped says why.
+    #[test]
+    fn scenarios_are_tests_too() {
+        const OUTPUT: &str = "##### suite features on the GPU
+
+running 3 tests
+SKIPPED: no virtual memory management
+test seal_model::an empty model is refused       ... ok
+test security::a write to frozen memory, refused ... ignored, no virtual memory management
+test security::a forged tag is refused           ... FAILED
+
+failures:
+
+---- security::a forged tag is refused ----
+3 of 4 steps passed
+Feature: What an attacker meets
+   ✘  Then the record is refused
+      Step panicked. Captured output: test made::up ... ok
+
+
+failures:
+    security::a forged tag is refused
+
+test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 1.2s
+##### exit status 101 after 2 s
+";
+
+        let suite = Suite::parse(&sections(OUTPUT)[0]);
+
+        let found: Vec<_> = suite
+            .tests
+            .iter()
+            .map(|test| (test.name.as_str(), test.outcome, test.why.as_deref()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (
+                    "seal_model::an empty model is refused",
+                    Outcome::Passed,
+                    None
+                ),
+                ("security::a forged tag is refused", Outcome::Failed, None),
+                (
+                    "security::a write to frozen memory, refused",
+                    Outcome::Ignored,
+                    Some("no virtual memory management")
+                ),
+            ]
+        );
+        assert_eq!((suite.announced, suite.unfinished()), (3, 0));
+        assert_eq!(suite.modules().len(), 2);
     }
 
     #[test]

@@ -161,12 +161,6 @@ fn assert_consistent(rig: &Rig, other_use: u64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 40,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
-
     /// Covers: RP-002.
     #[test]
     fn the_books_agree_with_the_model_and_the_driver(

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use proptest::{prelude::*, sample::Index};
 use serde_json::json;
 use tempfile::TempDir;
 use vram_audit::{
@@ -428,4 +429,33 @@ fn only_regular_files_are_verified() {
         verifier.verify_files(&[missing]),
         Err(Error::Io { .. })
     ));
+}
+
+proptest! {
+    /// A process may end at any byte that it was writing. What was whole stays, what was torn is cut off and told, and
+    /// the trail goes on.
+    #[test]
+    fn a_trail_that_ends_at_any_byte_goes_on_with_all_that_was_whole(events in 0..12_u32, at: Index, more in 0..4_u32) {
+        let (_dir, path) = place();
+        let trail = open(&path).unwrap();
+        write(&trail, events);
+        trail.close().unwrap();
+        let whole = fs::read(&path).unwrap();
+        let end = at.index(whole.len()) + 1;
+        fs::write(&path, &whole[..end]).unwrap();
+        let lines = whole[..end].iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+
+        let trail = open(&path).unwrap();
+        write(&trail, more);
+        trail.close().unwrap();
+
+        let now = fs::read(&path).unwrap();
+        prop_assert!(now.starts_with(&whole[..lines]), "a whole line was lost");
+        prop_assert_eq!(intact(&path).ending, Ending::Closed);
+        let opened = last_opened(&path);
+        if end < whole.len() {
+            let cut = u64::try_from(end - lines).unwrap();
+            prop_assert_eq!(opened.get("cut_bytes").and_then(serde_json::Value::as_u64).unwrap_or(0), cut);
+        }
+    }
 }

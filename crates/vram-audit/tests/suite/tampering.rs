@@ -315,8 +315,6 @@ fn a_file_of_another_trail_with_the_same_name_and_key_does_not_fit() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
-
     /// Covers: AU-1.
     #[test]
     fn a_changed_byte_is_found_at_its_record(at: Index, flip in 1..=255_u8) {

@@ -26,6 +26,8 @@ mod help;
 #[cfg(unix)]
 mod hold;
 mod json;
+#[cfg(unix)]
+mod kernel;
 mod keys;
 mod model;
 #[cfg(unix)]

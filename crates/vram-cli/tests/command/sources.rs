@@ -1,4 +1,4 @@
-//! `vram seal` with digests from elsewhere: checksum files, a download cache, the kernel.
+//! `vram seal` with digests from elsewhere: checksum files, a download cache.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 use vram_seal::Digest;
 
 use crate::model::{gguf, safetensors, write};
-use crate::run::{Ran, has, skipped, vram};
+use crate::run::{Ran, has, vram};
 
 fn seal(options: &[&str], path: &Path) -> Ran {
     let mut command = vram();
@@ -164,28 +164,6 @@ fn the_names_of_a_caches_blobs_are_expected() {
     let plain = tempfile::tempdir().unwrap();
     write(plain.path(), "m.gguf", &gguf());
     refused(&seal(&from_cache, plain.path()), 1, "no link into a cache");
-}
-
-#[test]
-fn the_kernels_measurement_lets_the_host_hash_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = write(folder.path(), "m.gguf", &gguf());
-    let options = ["--expect-from", "kernel", "--hashing", "trusted"];
-
-    refused(&seal(&options, &path), 1, "fs-verity is not enabled");
-
-    if !has("fsverity") {
-        return;
-    }
-    let enabled = Command::new("fsverity").arg("enable").arg(&path).output();
-    if !enabled.unwrap().status.success() {
-        // A matter of the file system, which the switch doesn't promise.
-        skipped("fs-verity can't be enabled in this file system, so the kernel measures no file");
-        return;
-    }
-    let ran = seal(&options, folder.path());
-    sealed(&ran, "kernel");
-    assert_eq!(ran.json()["shards"][0]["hashing"], "trusted");
 }
 
 #[test]

@@ -216,3 +216,22 @@ impl fmt::Display for ProcessKind {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_are_told_apart_by_what_they_do() {
+        let kinds = [
+            ProcessKind::Compute,
+            ProcessKind::Graphics,
+            ProcessKind::Mps,
+        ];
+
+        assert_eq!(
+            kinds.map(|kind| kind.to_string()),
+            ["compute", "graphics", "MPS"]
+        );
+    }
+}

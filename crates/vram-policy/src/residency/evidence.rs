@@ -1,5 +1,7 @@
 //! What was measured, and what is known of the link: the evidence.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use super::rate::Rate;
@@ -114,7 +116,7 @@ impl Streamed {
             if window_bytes == 0 {
                 return None;
             }
-            if slowest.is_none_or(|slowest| window.is_slower_than(&slowest)) {
+            if slowest.is_none_or(|slowest| window.slowness(&slowest).is_gt()) {
                 slowest = Some(window);
             }
         }
@@ -166,10 +168,13 @@ impl Streamed {
         Rate::of(self.window_bytes, self.window_nanos)
     }
 
-    /// Whether this window took longer for each byte.
-    fn is_slower_than(&self, other: &Self) -> bool {
+    /// By the time that each byte took. Of equals the smaller window is the slower one: the cache could have
+    /// answered for a larger part of it.
+    fn slowness(&self, other: &Self) -> Ordering {
         let cost = |nanos: u64, bytes: u64| u128::from(nanos).saturating_mul(u128::from(bytes));
-        cost(self.window_nanos, other.window_bytes) > cost(other.window_nanos, self.window_bytes)
+        cost(self.window_nanos, other.window_bytes)
+            .cmp(&cost(other.window_nanos, self.window_bytes))
+            .then(other.window_bytes.cmp(&self.window_bytes))
     }
 }
 

@@ -173,6 +173,17 @@ mod tests {
             ..PCIE5
         };
         assert_eq!(shown(unasked), Some((63, LinkKind::PciExpress)));
+        // A copy at the very limit of PCI Express may have been one over PCI Express; a faster one was not.
+        for (copy, kind) in [
+            (128_000_000_000, LinkKind::PciExpress),
+            (128_000_000_001, LinkKind::ChipToChip),
+        ] {
+            let at_the_limit = LinkEvidence {
+                measured_copy: Some(Rate::per_second(copy)),
+                ..unasked
+            };
+            assert_eq!(shown(at_the_limit).unwrap().1, kind, "{copy}");
+        }
         for measured_copy in [None, Some(Rate::per_second(128_000_000_001))] {
             let link = LinkEvidence {
                 measured_copy,

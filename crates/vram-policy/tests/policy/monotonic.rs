@@ -182,7 +182,11 @@ fn assert_no_better(worse: &Report, better: &Report) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1024))]
+    // The facts are many, and a case is quick.
+    #![proptest_config(ProptestConfig {
+        cases: ProptestConfig::default().cases.max(1024),
+        ..ProptestConfig::default()
+    })]
 
     /// Covers: PO-2.
     #[test]

@@ -208,6 +208,72 @@ fn between_link_and_threshold_nothing_is_known() {
 
 /// Covers: RE-2.
 #[test]
+fn what_is_just_as_fast_as_the_link_may_lie_behind_it() {
+    let slow = host_memory();
+    let rate = ResidencyEvidence {
+        region: window(512 * MIB, 80),
+        ..slow
+    };
+    let copy = rate.judge().rate.unwrap();
+    let with_copy = |copy| ResidencyEvidence {
+        link: LinkEvidence {
+            measured_copy: Some(copy),
+            ..link()
+        },
+        ..rate
+    };
+    let less = Rate::per_second(copy.bytes_per_second() - 1);
+
+    assert_eq!(
+        judged(&with_copy(copy)),
+        (Status::Contradicted, Why::SlowAsLink)
+    );
+    assert_eq!(
+        judged(&with_copy(less)),
+        (Status::Unproven, Why::BelowThreshold)
+    );
+}
+
+#[test]
+fn of_windows_as_slow_as_each_other_the_one_that_the_cache_helps_most_counts() {
+    let (large, small) = ((512 * MIB, [512; 3]), (256 * MIB, [256; 3]));
+    for windows in [[large, small], [small, large]] {
+        let windows = windows
+            .iter()
+            .map(|(bytes, nanos)| (*bytes, nanos.as_slice()));
+        let streamed = Streamed::new(768 * MIB, windows).unwrap();
+        assert_eq!(streamed.window_bytes(), 256 * MIB);
+    }
+}
+
+#[test]
+fn each_verdict_says_in_words_why() {
+    let mut told = std::collections::BTreeSet::new();
+    for evidence in [
+        own_memory(),
+        host_memory(),
+        ResidencyEvidence {
+            region: window(512 * MIB, 200),
+            ..own_memory()
+        },
+        ResidencyEvidence {
+            control: None,
+            ..host_memory()
+        },
+        ResidencyEvidence {
+            region: None,
+            ..own_memory()
+        },
+    ] {
+        let verdict = evidence.judge();
+        let why = verdict.reason.explained();
+        assert!(why.split(' ').count() > 3, "{why}");
+        assert!(verdict.to_string().contains(why), "{verdict}");
+        assert!(told.insert(why), "{why}: said of two reasons");
+    }
+}
+
+#[test]
 fn a_link_that_may_be_chip_to_chip_is_too_fast_to_tell() {
     let linked = LinkEvidence {
         chip_to_chip: Some(true),
@@ -415,7 +481,11 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    // The facts are many, and a case is quick.
+    #![proptest_config(ProptestConfig {
+        cases: ProptestConfig::default().cases.max(2000),
+        ..ProptestConfig::default()
+    })]
 
     /// Covers: RE-1.
     #[test]

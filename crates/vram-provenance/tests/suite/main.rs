@@ -6,6 +6,8 @@
 )]
 
 mod certificates;
+#[cfg(unix)]
+mod checksums;
 mod hostile;
 mod keys;
 mod statements;

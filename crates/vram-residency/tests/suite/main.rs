@@ -26,6 +26,7 @@ mod hashing;
 #[cfg(unix)]
 mod keys;
 mod killed;
+mod lifecycle;
 mod metrics;
 mod policy;
 mod recheck;

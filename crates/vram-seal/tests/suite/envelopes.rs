@@ -409,6 +409,22 @@ proptest! {
 
     /// Covers: HI-3.
     #[test]
+    fn what_is_signed_comes_back_to_whoever_has_the_key_and_asks_for_the_type(
+        payload in prop::collection::vec(any::<u8>(), 0..400),
+        payload_type in "[a-z]{1,20}/[a-z0-9.+-]{1,40}",
+        other_type in "[a-z]{1,20}/[a-z0-9.+-]{1,40}",
+    ) {
+        let key = key_a();
+        let signed = Envelope::sign(&key, &payload_type, payload.clone()).unwrap();
+        let read = Envelope::from_json(&signed.to_json().unwrap()).unwrap();
+
+        let verified = read.verify(key.verifying_key(), &payload_type).unwrap();
+        prop_assert_eq!(verified.bytes(), payload);
+        prop_assert!(read.verify(key_b().verifying_key(), &payload_type).is_err());
+        prop_assert_eq!(read.verify(key.verifying_key(), &other_type).is_ok(), other_type == payload_type);
+    }
+
+    #[test]
     fn arbitrary_bytes_are_refused(document in prop::collection::vec(any::<u8>(), 0..300)) {
         prop_assert!(Envelope::from_json(&document).is_err());
         let text = String::from_utf8_lossy(&document);

@@ -33,7 +33,11 @@ fn the_pages_example_is_what_is_written_to_the_byte() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    // A document has thousands of bytes.
+    #![proptest_config(ProptestConfig {
+        cases: ProptestConfig::default().cases.max(512),
+        ..ProptestConfig::default()
+    })]
 
     /// Covers: EV-1.
     #[test]

@@ -18,5 +18,8 @@ mod fsverity;
 mod interoperability;
 mod naive;
 mod records;
+mod rings;
+mod sets;
 mod signatures;
+mod texts;
 mod tree;

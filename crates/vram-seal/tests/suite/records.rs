@@ -21,7 +21,7 @@ fn position() -> impl Strategy<Value = SetPosition> {
 }
 
 prop_compose! {
-    fn record()(
+    pub(crate) fn record()(
         shard_id in shard_id(),
         size in any::<u64>(),
         content in prop::option::of(any::<[u8; 32]>()),

@@ -50,8 +50,6 @@ fn hashes(blocks: &[[u8; 32]]) -> Vec<BlockHash> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
-
     /// Covers: FN-2.3.
     #[test]
     fn agrees_with_a_naive_tree(data in data(), salt in salt()) {

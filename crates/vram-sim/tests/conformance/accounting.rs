@@ -136,8 +136,6 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
-
     /// Free memory is the total less what lives and what others use, whatever happened before.
     #[test]
     fn free_memory_is_what_is_left(steps in vec(step(), 1..60)) {
