@@ -332,11 +332,7 @@ fn nothing_is_loaded_from_anywhere() {
         assert!(!page.contains(word), "{word}");
     }
     for link in links.captures_iter(&page) {
-        assert!(
-            link[1].starts_with('#') || &link[1] == "manifest.json",
-            "{}",
-            &link[1]
-        );
+        assert!(link[1].starts_with('#'), "{}", &link[1]);
     }
 }
 
@@ -371,6 +367,22 @@ fn every_link_within_the_page_leads_somewhere() {
     for link in links.captures_iter(&page) {
         assert!(known.contains(&link[1]), "#{}", &link[1]);
     }
+}
+
+#[test]
+fn each_data_file_stands_with_its_size_and_hash() {
+    let bundle = fixture::bundle();
+    let page = render(&bundle).unwrap();
+    let list = read(between(&page, "aria-label=\"Data files\"", "</table>"));
+
+    for file in &bundle.files {
+        assert!(
+            list.contains(&file.name) && list.contains(&file.sha256),
+            "{}",
+            file.name
+        );
+    }
+    assert!(list.contains("56,789"));
 }
 
 #[test]
