@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::model::{
-    Benchmark, Bundle, Campaign, CampaignOutcome, Conclusion, Coverage, CrateCoverage, Driver,
-    Environment, Fact, Feature, Gpu, GpuRun, GpuSuite, Kind, LineCoverage, Lines, ModuleCoverage,
-    Outcome, Row, RowResult, RowTest, Run, Scenario, Section, Signer, Specification, Stage,
-    StageOutcome, Status, StatusCounts, TestCounts, TestRecord, Verdict,
+    Benchmark, Bundle, Campaign, CampaignOutcome, Conclusion, Coverage, CrateCoverage, DataFile,
+    Driver, Environment, Fact, Feature, Gpu, GpuRun, GpuSuite, Kind, LineCoverage, Lines,
+    ModuleCoverage, Outcome, Row, RowResult, RowTest, Run, Scenario, Section, Signer,
+    Specification, Stage, StageOutcome, Status, StatusCounts, TestCounts, TestRecord, Verdict,
 };
 
 const GPU: &str = "NVIDIA H100 80GB HBM3";
@@ -94,6 +94,18 @@ pub(crate) fn bundle() -> Bundle {
         benchmarks: benchmarks(),
         campaigns: campaigns(),
         conclusion: conclusion(),
+        files: vec![
+            DataFile {
+                name: "features/seal_model.feature".to_owned(),
+                bytes: 1_234,
+                sha256: "12".repeat(32),
+            },
+            DataFile {
+                name: "results.ndjson".to_owned(),
+                bytes: 56_789,
+                sha256: "34".repeat(32),
+            },
+        ],
         tests,
     }
 }

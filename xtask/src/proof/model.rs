@@ -29,6 +29,17 @@ pub(crate) struct Bundle {
     /// Mutation testing, fuzzing, timing, the fault campaign: those that were done and those that weren't.
     pub(crate) campaigns: Vec<Campaign>,
     pub(crate) conclusion: Conclusion,
+    /// The files that all of this was computed from, ordered by name.
+    pub(crate) files: Vec<DataFile>,
+}
+
+/// A data file of the bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DataFile {
+    /// Its path within the bundle.
+    pub(crate) name: String,
+    pub(crate) bytes: u64,
+    pub(crate) sha256: String,
 }
 
 /// `run.json`: what was run, when, and on which source.

@@ -3,8 +3,12 @@
 use anyhow::Context as _;
 
 use super::conclusion::Findings;
-use super::files::{BENCH, COVERAGE, ENVIRONMENT, Files, GPU_RESULTS, REQUIREMENTS, RUN};
-use super::model::{Benchmark, Bundle, Coverage, Environment, Run};
+use super::files::{
+    BENCH, COVERAGE, ENVIRONMENT, Files, GPU_RESULTS, MANIFEST, PAGE, REQUIREMENTS, RUN, SIGNATURE,
+    SPEC_COVERAGE, TEST_REPORT,
+};
+use super::manifest::sha256;
+use super::model::{Benchmark, Bundle, Coverage, DataFile, Environment, Run};
 use super::rows::{self, Results};
 use super::{campaigns, coverage, features, gpu_run, results};
 use crate::catalogue::Catalogue;
@@ -67,7 +71,22 @@ pub(super) fn read(files: &Files) -> anyhow::Result<Bundle> {
         benchmarks,
         campaigns,
         conclusion,
+        files: data_files(files),
     })
+}
+
+/// All but the pages that are made of them, and what is written over all of it.
+fn data_files(files: &Files) -> Vec<DataFile> {
+    const MADE: [&str; 5] = [SPEC_COVERAGE, TEST_REPORT, PAGE, MANIFEST, SIGNATURE];
+    files
+        .iter()
+        .filter(|(name, _)| !MADE.contains(name))
+        .map(|(name, content)| DataFile {
+            name: name.to_owned(),
+            bytes: u64::try_from(content.len()).unwrap_or(u64::MAX),
+            sha256: sha256(content),
+        })
+        .collect()
 }
 
 fn catalogue(files: &Files) -> anyhow::Result<Catalogue> {

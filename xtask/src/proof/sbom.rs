@@ -1,16 +1,11 @@
-//! What the workspace is built of, as a `CycloneDX` document.
+//! What the workspace is built of, as a document of
+//! [CycloneDX 1.5](https://cyclonedx.org/docs/1.5/json/).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
-use cyclonedx_bom::models::component::{Classification, Components};
-use cyclonedx_bom::models::dependency::{Dependencies, Dependency};
-use cyclonedx_bom::models::hash::{Hash, HashAlgorithm, HashValue, Hashes};
-use cyclonedx_bom::models::license::{LicenseChoice, Licenses};
-use cyclonedx_bom::prelude::{
-    Bom, Component, DateTime, Metadata, Purl, SpecVersion, UrnUuid, Validate as _,
-};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 /// The part of `cargo metadata` that is used.
 #[derive(Deserialize)]
@@ -70,9 +65,53 @@ impl CargoMetadata {
 }
 
 impl Package {
-    fn reference(&self) -> anyhow::Result<Purl> {
-        let purl = Purl::new("cargo", &self.name, &self.version);
-        purl.with_context(|| format!("{} {} has no package URL", self.name, self.version))
+    /// The [package URL](https://github.com/package-url/purl-spec), which names it everywhere in the document.
+    fn reference(&self) -> String {
+        // What a package's name and version may hold beside letters, digits, `-`, `_` and `.`.
+        format!(
+            "pkg:cargo/{}@{}",
+            self.name,
+            self.version.replace('+', "%2B")
+        )
+    }
+
+    fn component(&self, checksums: &BTreeMap<(&str, &str), &str>) -> Value {
+        let reference = self.reference();
+        let mut component = json!({
+            "type": "library",
+            "bom-ref": reference,
+            "name": self.name,
+            "version": self.version,
+            "purl": reference,
+        });
+        if let Some(description) = &self.description {
+            // One line, as the document's type asks for.
+            let words: Vec<_> = description.split_whitespace().collect();
+            insert(&mut component, "description", json!(words.join(" ")));
+        }
+        if let Some(license) = &self.license {
+            // How older packages wrote "or".
+            let expression = license.replace('/', " OR ");
+            insert(
+                &mut component,
+                "licenses",
+                json!([{"expression": expression}]),
+            );
+        }
+        if let Some(checksum) = checksums.get(&(&*self.name, &*self.version)) {
+            insert(
+                &mut component,
+                "hashes",
+                json!([{"alg": "SHA-256", "content": checksum}]),
+            );
+        }
+        component
+    }
+}
+
+fn insert(object: &mut Value, name: &str, value: Value) {
+    if let Some(object) = object.as_object_mut() {
+        object.insert(name.to_owned(), value);
     }
 }
 
@@ -84,92 +123,50 @@ pub(super) fn write(
     date: &str,
 ) -> anyhow::Result<Vec<u8>> {
     let lock: Lock = toml_edit::de::from_str(lock).context("Cargo.lock can't be read")?;
-    let locked = lock.package.into_iter();
-    let checksums: BTreeMap<(String, String), String> = locked
-        .filter_map(|package| Some(((package.name, package.version), package.checksum?)))
-        .collect();
-    let mut references = BTreeMap::new();
-    let mut components = Vec::new();
-    for package in &metadata.packages {
-        let purl = package.reference()?;
-        references.insert(package.id.as_str(), purl.to_string());
-        components.push(component(package, purl, &checksums));
-    }
-    components.sort_by(|one: &Component, other| one.bom_ref.cmp(&other.bom_ref));
-    let bom = Bom {
-        serial_number: Some(UrnUuid::generate()),
-        metadata: Some(Metadata {
-            timestamp: Some(DateTime::try_from(date.to_owned()).context("the date")?),
-            component: Some(Component::new(
-                Classification::Application,
-                "vram-residency",
-                version,
-                None,
-            )),
-            ..Metadata::default()
-        }),
-        components: Some(Components(components)),
-        dependencies: Some(Dependencies(dependencies(metadata, &references))),
-        spec_version: SpecVersion::V1_5,
-        ..Bom::default()
-    };
-    let validated = bom.validate_version(SpecVersion::V1_5);
-    anyhow::ensure!(
-        validated.passed(),
-        "the list of packages is no CycloneDX document: {validated:?}"
-    );
-    let mut text = Vec::new();
-    bom.output_as_json_v1_5(&mut text)?;
-    text.push(b'\n');
-    Ok(text)
-}
-
-fn component(
-    package: &Package,
-    purl: Purl,
-    checksums: &BTreeMap<(String, String), String>,
-) -> Component {
-    let mut component = Component::new(
-        Classification::Library,
-        &package.name,
-        &package.version,
-        Some(purl.to_string()),
-    );
-    component.purl = Some(purl);
-    component.description = package
-        .description
-        .as_deref()
-        .map(cyclonedx_bom::prelude::NormalizedString::new);
-    component.licenses = package.license.as_deref().map(|license| {
-        // How older packages wrote "or".
-        let expression = license.replace('/', " OR ");
-        Licenses(vec![LicenseChoice::expression(&expression)])
-    });
-    let checksum = checksums.get(&(package.name.clone(), package.version.clone()));
-    component.hashes = checksum.map(|checksum| {
-        Hashes(vec![Hash {
-            alg: HashAlgorithm::SHA_256,
-            content: HashValue(checksum.clone()),
-        }])
-    });
-    component
-}
-
-fn dependencies(metadata: &CargoMetadata, references: &BTreeMap<&str, String>) -> Vec<Dependency> {
-    let reference = |id: &String| references.get(id.as_str()).cloned();
-    let nodes = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
-    let dependencies = nodes.filter_map(|node| {
-        let mut dependencies: Vec<_> = node.dependencies.iter().filter_map(reference).collect();
-        dependencies.sort();
-        dependencies.dedup();
-        Some(Dependency {
-            dependency_ref: reference(&node.id)?,
-            dependencies,
+    let checksums: BTreeMap<(&str, &str), &str> = lock
+        .package
+        .iter()
+        .filter_map(|package| {
+            let checksum = package.checksum.as_deref()?;
+            Some(((&*package.name, &*package.version), checksum))
         })
-    });
-    let mut dependencies: Vec<_> = dependencies.collect();
-    dependencies.sort_by(|one, other| one.dependency_ref.cmp(&other.dependency_ref));
+        .collect();
+    // By their references, which puts them in order.
+    let components: BTreeMap<String, Value> = metadata
+        .packages
+        .iter()
+        .map(|package| (package.reference(), package.component(&checksums)))
+        .collect();
+    super::files::json(&json!({
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "version": 1,
+        "metadata": {
+            "timestamp": date,
+            "component": {"type": "application", "name": "vram-residency", "version": version},
+        },
+        "components": components.into_values().collect::<Vec<_>>(),
+        "dependencies": dependencies(metadata),
+    }))
+}
+
+fn dependencies(metadata: &CargoMetadata) -> Vec<Value> {
+    let packages = metadata.packages.iter();
+    let references: BTreeMap<&str, String> = packages
+        .map(|package| (&*package.id, package.reference()))
+        .collect();
+    let nodes = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
+    let dependencies: BTreeMap<&String, BTreeSet<&String>> = nodes
+        .filter_map(|node| {
+            let of_it = node.dependencies.iter();
+            let of_it = of_it.filter_map(|id| references.get(id.as_str()));
+            Some((references.get(node.id.as_str())?, of_it.collect()))
+        })
+        .collect();
     dependencies
+        .into_iter()
+        .map(|(reference, of_it)| json!({"ref": reference, "dependsOn": of_it}))
+        .collect()
 }
 
 #[cfg(test)]
@@ -181,22 +178,25 @@ mod tests {
         let metadata: CargoMetadata = serde_json::from_value(serde_json::json!({
             "packages": [
                 {"id": "path+file:///w#own@0.1.0", "name": "own", "version": "0.1.0", "license": "MIT OR Apache-2.0", "description": null, "manifest_path": "/w/crates/own/Cargo.toml"},
-                {"id": "registry+x#ring@0.17.14", "name": "ring", "version": "0.17.14", "license": "Apache-2.0/ISC", "description": "Crypto", "manifest_path": "/r/ring/Cargo.toml"}
+                {"id": "registry+x#ring@0.17.14+x", "name": "ring", "version": "0.17.14+x", "license": "Apache-2.0/ISC", "description": "Crypto", "manifest_path": "/r/ring/Cargo.toml"}
             ],
             "workspace_members": ["path+file:///w#own@0.1.0"],
-            "resolve": {"nodes": [{"id": "path+file:///w#own@0.1.0", "dependencies": ["registry+x#ring@0.17.14"]}]}
+            "resolve": {"nodes": [{"id": "path+file:///w#own@0.1.0", "dependencies": ["registry+x#ring@0.17.14+x"]}]}
         }))
         .unwrap();
         let checksum = "ab".repeat(32);
         let lock = format!(
-            "[[package]]\nname = \"ring\"\nversion = \"0.17.14\"\nchecksum = \"{checksum}\"\n"
+            "[[package]]\nname = \"ring\"\nversion = \"0.17.14+x\"\nchecksum = \"{checksum}\"\n"
         );
 
         let text = write(&metadata, &lock, "0.1.0", "2026-01-31T23:59:59Z").unwrap();
 
-        let document: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        let document: Value = serde_json::from_slice(&text).unwrap();
         assert_eq!(document["bomFormat"], "CycloneDX");
-        assert_eq!(document["components"][1]["purl"], "pkg:cargo/ring@0.17.14");
+        assert_eq!(
+            document["components"][1]["purl"],
+            "pkg:cargo/ring@0.17.14%2Bx"
+        );
         assert_eq!(
             document["components"][1]["hashes"][0]["content"],
             checksum.as_str()
@@ -207,7 +207,7 @@ mod tests {
         );
         assert_eq!(
             document["dependencies"][0]["dependsOn"][0],
-            "pkg:cargo/ring@0.17.14"
+            "pkg:cargo/ring@0.17.14%2Bx"
         );
         assert!(!String::from_utf8(text).unwrap().contains("file://"));
         let folders = metadata.folders(std::path::Path::new("/w"));

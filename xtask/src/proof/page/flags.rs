@@ -2,7 +2,7 @@
 
 use super::parts::{counted, short};
 use crate::proof::model::{
-    Bundle, CampaignOutcome, Coverage, Driver, Outcome, StageOutcome, Status, StatusCounts,
+    Bundle, CampaignOutcome, Coverage, Driver, Outcome, Status, StatusCounts,
 };
 
 pub(super) struct Flag {
@@ -38,12 +38,11 @@ pub(super) fn flags(bundle: &Bundle) -> Vec<Flag> {
         format!("confined to {}", run.packages.join(", ")),
     );
     if let Some(gpu_run) = &bundle.gpu_run {
-        let other = gpu_run.other_commit || gpu_run.commit != run.commit;
         let text = format!(
             "results on the GPU are of commit {}",
             short(&gpu_run.commit)
         );
-        flag(other, "caution", "!", text);
+        flag(gpu_run.other_commit, "caution", "!", text);
         let text = "source on the GPU with changes beside the commit".to_owned();
         flag(gpu_run.dirty, "caution", "!", text);
     }
@@ -53,7 +52,7 @@ pub(super) fn flags(bundle: &Bundle) -> Vec<Flag> {
         .any(|test| test.driver == Driver::Gpu && test.outcome != Outcome::Skipped);
     let text = "simulated driver only: nothing here ran on a GPU".to_owned();
     flag(!on_gpu, "simulated", "◐", text);
-    let rows = counted_statuses(bundle);
+    let rows = counted_rows(bundle);
     let shown = |count| counted(count, "row", "rows");
     let text = format!("{} simulated only", shown(rows.simulated_only));
     flag(rows.simulated_only > 0, "simulated", "◐", text);
@@ -68,9 +67,6 @@ pub(super) fn flags(bundle: &Bundle) -> Vec<Flag> {
         "{} skipped",
         counted(skipped, "test result", "test results")
     );
-    flag(skipped > 0, "caution", "–", text);
-    let skipped = count(&run.stages, |stage| stage.outcome == StageOutcome::Skipped);
-    let text = format!("{} left out", counted(skipped, "stage", "stages"));
     flag(skipped > 0, "caution", "–", text);
     let not_measured = matches!(bundle.coverage, Coverage::NotMeasured(_));
     let text = "code coverage not measured".to_owned();
@@ -87,16 +83,13 @@ pub(super) fn flags(bundle: &Bundle) -> Vec<Flag> {
     flags
 }
 
-/// Of every requirement, vulnerability and scenario on the page.
-pub(super) fn counted_statuses(bundle: &Bundle) -> StatusCounts {
+/// Of every requirement and vulnerability on the page.
+pub(super) fn counted_rows(bundle: &Bundle) -> StatusCounts {
     let sections = bundle.specifications.iter().flat_map(|page| &page.sections);
     let rows = sections.flat_map(|section| &section.rows);
-    let rows = rows.chain(&bundle.vulnerabilities).map(|row| row.status);
-    let features = bundle.features.iter();
-    let scenarios = features.flat_map(|feature| &feature.scenarios);
     let mut counts = StatusCounts::default();
-    for status in rows.chain(scenarios.map(|scenario| scenario.status)) {
-        let counted = match status {
+    for row in rows.chain(&bundle.vulnerabilities) {
+        let counted = match row.status {
             Status::Passed => &mut counts.passed,
             Status::Failed => &mut counts.failed,
             Status::Skipped => &mut counts.skipped,

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::flags::flags;
-use super::parts::{counted, date, short};
+use super::parts::{counted, date, length, short};
 use super::verdict;
 use crate::proof::figures::count;
 use crate::proof::model::{Bundle, Driver, Outcome};
@@ -108,7 +108,7 @@ fn notices(bundle: &Bundle) -> Markup {
                 @if !failures.is_empty() {
                     li.failed {
                         strong { span aria-hidden="true" { "✗ " } "What failed or is missing" }
-                        ul { @for failure in failures { li.wrap { (failure) } } }
+                        (list(failures))
                     }
                 }
                 @if !flags.is_empty() || !reservations.is_empty() {
@@ -122,11 +122,24 @@ fn notices(bundle: &Bundle) -> Markup {
                                 }
                             }
                         }
-                        @if !reservations.is_empty() {
-                            ul { @for reservation in reservations { li.wrap { (reservation) } } }
-                        }
+                        (list(reservations))
                     }
                 }
+            }
+        }
+    }
+}
+
+/// The first of them; the others open.
+fn list(reasons: &[String]) -> Markup {
+    const FIRST: usize = 12;
+    let (first, others) = reasons.split_at_checked(FIRST).unwrap_or((reasons, &[]));
+    html! {
+        @if !first.is_empty() { ul { @for reason in first { li.wrap { (reason) } } } }
+        @if !others.is_empty() {
+            details {
+                summary { (count(length(others))) " more" }
+                ul { @for reason in others { li.wrap { (reason) } } }
             }
         }
     }

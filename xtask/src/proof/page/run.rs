@@ -6,7 +6,7 @@ use super::index::Index;
 use super::parts::{date, mark, scroll};
 use super::words::{Said, Say};
 use crate::proof::figures::{count, seconds};
-use crate::proof::model::{Bundle, Environment, GpuRun, GpuSuite, Stage, StageOutcome};
+use crate::proof::model::{Bundle, DataFile, Environment, GpuRun, GpuSuite, Stage, StageOutcome};
 
 pub(super) fn section(bundle: &Bundle, _: &Index<'_>) -> Markup {
     html! {
@@ -184,11 +184,38 @@ fn verify(bundle: &Bundle) -> Markup {
                         }
                     }
                 }
-                div {
-                    dt { "SHA-256 of every file" }
-                    dd { a href="manifest.json" { "manifest.json" } }
+            }
+            h3 { "Files" }
+            p {
+                "What this page was computed from. The pages themselves and all of these stand in "
+                code { "manifest.json" } ", which is what is signed."
+            }
+            (files(&bundle.files))
+        }
+    }
+}
+
+fn files(files: &[DataFile]) -> Markup {
+    let table = html! {
+        table.stacked {
+            caption.hidden-text { "Data files" }
+            thead {
+                tr {
+                    th scope="col" { "File" }
+                    th.number scope="col" { "Bytes" }
+                    th scope="col" { "SHA-256" }
+                }
+            }
+            tbody {
+                @for file in files {
+                    tr {
+                        th.wide scope="row" { code { (file.name) } }
+                        td.number data-head="Bytes" { (count(file.bytes)) }
+                        td.wide { code { (file.sha256) } }
+                    }
                 }
             }
         }
-    }
+    };
+    scroll("Data files", table)
 }

@@ -1,47 +1,39 @@
 //! What all of it comes to, in words.
 
-use super::flags::{counted_statuses, flags};
+use super::flags::counted_rows;
 use super::parts::counted;
 use super::words::Said;
 use crate::proof::figures::count;
-use crate::proof::model::{Bundle, CampaignOutcome, Outcome, StageOutcome, StatusCounts, Verdict};
+use crate::proof::model::{
+    Bundle, CampaignOutcome, Outcome, StageOutcome, Status, StatusCounts, Verdict,
+};
 
-/// The verdict of the model, or a worse one where something on the page is red and the model says otherwise:
-/// what a reader sees below can't be worse than what stands above it.
+/// The verdict of the model; where something on the page is red and the model says otherwise, that it failed:
+/// what a reader sees below is never worse than what stands above it.
 pub(super) fn verdict(bundle: &Bundle) -> Verdict {
     if is_red(bundle) {
         Verdict::Failed
-    } else if bundle.conclusion.verdict == Verdict::Passed && !flags(bundle).is_empty() {
-        Verdict::PassedWithReservations
     } else {
         bundle.conclusion.verdict
     }
 }
 
 fn is_red(bundle: &Bundle) -> bool {
-    let conclusion = &bundle.conclusion;
-    let counts = [
-        conclusion.requirements,
-        conclusion.vulnerabilities,
-        conclusion.scenarios,
-    ];
-    conclusion.tests.failed > 0
-        || !conclusion.failures.is_empty()
-        || counts.iter().any(|counts| counts.failed > 0)
-        || counted_statuses(bundle).failed > 0
-        || bundle
-            .tests
-            .iter()
-            .any(|test| test.outcome == Outcome::Failed)
-        || bundle
-            .run
-            .stages
-            .iter()
-            .any(|stage| stage.outcome == StageOutcome::Failed)
-        || bundle
-            .campaigns
-            .iter()
-            .any(|campaign| campaign.outcome == CampaignOutcome::Failed)
+    let rows = counted_rows(bundle);
+    // Where only some packages were tested, the rows of others are open and not missing.
+    let missing = rows.not_run > 0 || rows.not_covered > 0;
+    let mut tests = bundle.tests.iter().map(|test| test.outcome);
+    let features = bundle.features.iter();
+    let mut scenarios = features.flat_map(|feature| &feature.scenarios);
+    let mut stages = bundle.run.stages.iter().map(|stage| stage.outcome);
+    let mut campaigns = bundle.campaigns.iter().map(|campaign| campaign.outcome);
+    !bundle.conclusion.failures.is_empty()
+        || rows.failed > 0
+        || (missing && bundle.run.packages.is_empty())
+        || tests.any(|outcome| outcome == Outcome::Failed)
+        || scenarios.any(|scenario| scenario.status == Status::Failed)
+        || stages.any(|outcome| outcome == StageOutcome::Failed)
+        || campaigns.any(|outcome| outcome == CampaignOutcome::Failed)
 }
 
 pub(super) fn word(bundle: &Bundle) -> &'static str {
