@@ -43,7 +43,7 @@ Feature: What an attacker meets
     Then the verity digest of "weights" is found in what was emitted
     And the device address of "weights" is not found in what was emitted, in any notation
 
-  @FZ-1 @process-of-its-own
+  @FZ-1 @alone
   Scenario: a write to a frozen shard is refused by the device
     Given the worker has sealed a model of 600001 bytes as "weights"
     And the device's memory management unit freezes "weights"

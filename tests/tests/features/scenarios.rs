@@ -28,7 +28,7 @@ features! {
 }
 
 /// The tag of a scenario that ends the context that its process has.
-const ALONE: &str = "process-of-its-own";
+const ALONE: &str = "alone";
 
 /// They share a GPU, the log and the driver that stands before it: one at a time.
 static TURN: Mutex<()> = Mutex::new(());
