@@ -216,6 +216,7 @@ fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 mod tests {
     use super::*;
 
+    /// Covers: QA-2.
     #[test]
     fn every_target_has_seeds_that_are_small() {
         let targets = targets().unwrap();

@@ -1,6 +1,7 @@
 //! The workspace's own tasks, run as `cargo xtask <task>`.
 
 mod bindings;
+mod catalogue;
 mod faults;
 mod fuzz;
 mod gpu;
@@ -29,6 +30,8 @@ struct Cli {
 enum Task {
     /// Formatting, clippy, every test and the doc tests.
     Test(test::Options),
+    /// Compares the requirement catalogue with the tests that claim its rows.
+    Catalogue(catalogue::Options),
     /// Generates the CUDA driver bindings of vram-sys from NVIDIA's header.
     Bindings(bindings::Options),
     /// Compiles the GPU kernels to the PTX that is committed.
@@ -54,6 +57,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Test(options) => test::run(&options),
+        Task::Catalogue(options) => catalogue::run(&options),
         Task::Bindings(options) => bindings::run(&options),
         Task::Kernels(options) => kernels::run(&options),
         Task::LinkStub(options) => link_stub::run(&options),

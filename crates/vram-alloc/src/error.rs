@@ -241,6 +241,7 @@ fn last_offset(size: u64, len: u64) -> String {
 mod tests {
     use super::*;
 
+    /// Covers: FN-4.4.
     #[test]
     fn a_missing_device_lists_those_that_exist() {
         let error = Error::NoSuchDevice {
@@ -254,6 +255,7 @@ mod tests {
         );
     }
 
+    /// Covers: RP-004.
     #[test]
     fn out_of_bounds_names_the_last_offset_that_fits() {
         let error = Error::OutOfBounds {
@@ -273,6 +275,7 @@ mod tests {
         assert!(error.to_string().ends_with("is none"), "{error}");
     }
 
+    /// Covers: EX-1.4.
     #[test]
     fn running_out_is_worth_a_retry_and_losing_the_device_is_not() {
         let out = Error::OutOfMemory {

@@ -213,6 +213,7 @@ mod tests {
         assert_eq!(told, "no m: entity not found");
     }
 
+    /// Covers: IV-005.
     #[test]
     fn a_message_is_one_line_without_control_characters() {
         let error = anyhow::anyhow!("a\nb\u{1b}[31m");
@@ -220,6 +221,7 @@ mod tests {
         assert_eq!(message(&error), r"a\nb\u{1b}[31m");
     }
 
+    /// Covers: CL-1.
     #[test]
     fn each_kind_of_error_has_its_code() {
         let code = |error: anyhow::Error| Exit::of(&error).code();

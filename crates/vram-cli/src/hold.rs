@@ -234,6 +234,7 @@ mod tests {
         options.prepare().unwrap().unwrap()
     }
 
+    /// Covers: OB-1.
     #[test]
     fn a_bit_that_flips_while_it_is_held_ends_it_as_an_integrity_failure() {
         let (_machine, manager) = manager();

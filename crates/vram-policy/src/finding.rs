@@ -179,6 +179,7 @@ mod tests {
         }
     }
 
+    /// Covers: PO-3.
     #[test]
     fn a_finding_says_that_configuration_raised_or_lowered_it() {
         let mut finding = finding(Status::Fail, Enforcement::Refuse);

@@ -170,6 +170,7 @@ mod tests {
 
     const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
+    /// Covers: IV-004.
     #[test]
     fn a_digest_reads_either_case_and_prints_lower_case() {
         let digest: Digest = ABC.to_uppercase().parse().unwrap();
@@ -178,6 +179,7 @@ mod tests {
         assert_eq!(format!("{digest:?}"), format!("Digest({ABC})"));
     }
 
+    /// Covers: IV-004.
     #[test]
     fn a_digest_of_another_length_is_refused_with_its_length() {
         for text in [
@@ -196,6 +198,7 @@ mod tests {
         }
     }
 
+    /// Covers: IV-004.
     #[test]
     fn a_digest_with_another_character_is_refused_with_its_position() {
         for (at, bad) in [(0, 'g'), (17, ' '), (40, '\0'), (63, 'é')] {
@@ -254,6 +257,8 @@ mod tests {
 
     /// Every byte counts in a comparison, so none ends early or looks at a part only. How long one
     /// takes is measured by `cargo xtask timing`.
+    ///
+    /// Covers: CI-003, VU-7.
     #[test]
     fn test_timing_safe_comparison() {
         let base = [0x5a; 32];

@@ -263,6 +263,7 @@ mod tests {
             .collect()
     }
 
+    /// Covers: FN-2.3, CI-004.
     #[test]
     fn test_compute_digest_deterministic() {
         let digests = hash_bytes(b"abc", HashPlan::BOTH, &Salt::none());
@@ -327,6 +328,7 @@ mod tests {
         );
     }
 
+    /// Covers: FN-2.3.
     #[test]
     fn nothing_hashes_alike_however_it_arrives() {
         let expected = hash_bytes(b"", HashPlan::BOTH, &Salt::none());

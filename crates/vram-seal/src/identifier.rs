@@ -142,6 +142,7 @@ mod tests {
         error
     }
 
+    /// Covers: IV-003.
     #[test]
     fn test_valid_shard_id_alphanumeric() {
         for text in [
@@ -180,6 +181,7 @@ mod tests {
         }
     }
 
+    /// Covers: FN-4.2.
     #[test]
     fn a_shard_id_has_1_to_256_characters() {
         assert!(matches!(refused(""), Error::TextEmpty { limit: 256, .. }));
@@ -199,6 +201,7 @@ mod tests {
         assert_eq!(ShardId::MAX_LEN, 256);
     }
 
+    /// Covers: IV-005, VU-6.
     #[test]
     fn test_null_byte_injection_rejected() {
         for (text, at) in [
@@ -230,6 +233,7 @@ mod tests {
         }
     }
 
+    /// Covers: VU-5.
     #[test]
     fn test_path_traversal_with_dotdot_rejected() {
         for (text, at) in [
@@ -257,6 +261,7 @@ mod tests {
         }
     }
 
+    /// Covers: IV-003.
     #[test]
     fn a_leading_dot_is_refused() {
         assert!(matches!(refused(".hidden"), Error::TextLeadingDot { .. }));

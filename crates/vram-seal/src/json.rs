@@ -241,6 +241,7 @@ mod tests {
         }
     }
 
+    /// Covers: HI-3.
     #[test]
     fn a_name_that_comes_twice_is_refused_at_every_level_and_however_it_is_written() {
         for document in [

@@ -115,6 +115,7 @@ mod tests {
         }
     }
 
+    /// Covers: IV-005.
     #[test]
     fn control_and_reordering_characters_are_refused() {
         for bad in [
@@ -152,6 +153,7 @@ mod tests {
         );
     }
 
+    /// Covers: VU-6.
     #[test]
     fn json_is_checked_too() {
         assert!(serde_json::from_str::<ModelRef>("\"a\\u0000\"").is_err());

@@ -256,6 +256,7 @@ mod tests {
         sealed.verify(&key(2)).unwrap();
     }
 
+    /// Covers: XK-2.
     #[test]
     fn what_the_earlier_key_sealed_is_accepted_until_its_time_and_not_after() {
         let (keys, sealed) = rotated();
@@ -266,6 +267,7 @@ mod tests {
         ));
     }
 
+    /// Covers: XK-2.
     #[test]
     fn a_clock_that_is_set_back_brings_no_key_back() {
         let (keys, sealed) = rotated();
@@ -356,6 +358,7 @@ mod tests {
         );
     }
 
+    /// Covers: XK-2.
     #[test]
     fn a_rotation_that_accepts_nothing_more_wipes_the_key_at_once() {
         let mut keys = SealKeys::new(key(1));

@@ -56,6 +56,7 @@ fn vectors() -> Vectors {
     serde_json::from_str(&fenced(&page(), "json")).unwrap()
 }
 
+/// Covers: CI-005.
 #[test]
 fn keys_are_derived_as_the_page_says() {
     let keys = vectors().keys;
@@ -69,6 +70,7 @@ fn keys_are_derived_as_the_page_says() {
     }
 }
 
+/// Covers: FN-2.4.
 #[test]
 fn records_are_encoded_and_signed_as_the_page_says() {
     let seals = vectors().seals;

@@ -179,6 +179,7 @@ mod tests {
         assert!(matches!(verify(key, record, tag), Err(Error::TagMismatch)));
     }
 
+    /// Covers: FN-2.4, CI-001.
     #[test]
     fn test_compute_signature_valid_inputs() {
         let record = sample::full();
@@ -201,6 +202,7 @@ mod tests {
         ));
     }
 
+    /// Covers: CI-002.
     #[test]
     fn test_signature_different_for_different_shards() {
         let base = sign(&key(), &sample::full()).unwrap();
@@ -217,6 +219,7 @@ mod tests {
         assert!(!hmac_sha256(&[0x42; 32], &encoding).is(base.as_bytes()));
     }
 
+    /// Covers: EX-2.1.
     #[test]
     fn test_verify_signature_tampered_digest_rejected() {
         let record = sample::full();
@@ -249,6 +252,7 @@ mod tests {
         verify(&key(), &record, &tag).unwrap();
     }
 
+    /// Covers: CI-002.
     #[test]
     fn every_flipped_bit_of_an_encoding_breaks_its_tag() {
         let encoding = sample::full().encode();
@@ -264,6 +268,7 @@ mod tests {
         }
     }
 
+    /// Covers: EX-2.2, VU-2.
     #[test]
     fn test_verify_signature_wrong_key_rejected() {
         let record = sample::full();
@@ -291,6 +296,7 @@ mod tests {
         refused(&derive("worker-0", true), &record, &tag);
     }
 
+    /// Covers: VU-2.
     #[test]
     fn a_record_that_names_another_key_is_refused_however_it_was_signed() {
         let other = SealKey::from_bytes(&[0x43; 32]).unwrap();
@@ -309,6 +315,7 @@ mod tests {
         sealed.verify(&key()).unwrap();
     }
 
+    /// Covers: EX-2.2.
     #[test]
     fn swapped_tags_are_refused() {
         let (one, other) = (sample::full(), sample::minimal());
@@ -317,6 +324,7 @@ mod tests {
         refused(&key(), &other, &one_tag);
     }
 
+    /// Covers: EX-2.2.
     #[test]
     fn truncated_and_extended_tags_are_refused() {
         let tag = *sign(&key(), &sample::full()).unwrap().as_bytes();
@@ -331,6 +339,7 @@ mod tests {
         }
     }
 
+    /// Covers: EX-2.2.
     #[test]
     fn a_zero_tag_is_refused() {
         assert!(matches!(SealTag::from_bytes(&[0; 32]), Err(Error::TagZero)));

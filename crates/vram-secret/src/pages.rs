@@ -153,6 +153,7 @@ mod tests {
         panic!("no mapping holds the address")
     }
 
+    /// Covers: XK-3.
     #[test]
     fn the_kernel_confirms_each_protection_that_is_claimed() {
         let place = Place::new(33).unwrap();
@@ -181,6 +182,7 @@ mod tests {
         );
     }
 
+    /// Covers: XK-3.
     #[test]
     fn two_secrets_share_no_page() {
         let (one, other) = (Place::new(32).unwrap(), Place::new(32).unwrap());
@@ -190,6 +192,7 @@ mod tests {
         assert_ne!(page_of(&one), page_of(&other));
     }
 
+    /// Covers: XK-3.
     #[test]
     fn a_forked_child_is_told_that_the_secret_is_gone_and_the_parent_keeps_it() {
         let secret = std::sync::Arc::new(SecretBytes::copy_of(&[7; 32]).unwrap());

@@ -247,6 +247,7 @@ mod tests {
         assert!(SecretBytes::zeroed(SecretBytes::MAX_LEN).is_ok());
     }
 
+    /// Covers: XK-3.
     #[test]
     fn what_is_cut_off_is_wiped() {
         let mut secret = SecretBytes::copy_of(b"secret\n").unwrap();
@@ -329,6 +330,7 @@ mod tests {
         }
     }
 
+    /// Covers: CI-006.
     #[test]
     fn a_secret_does_not_print() {
         let secret = SecretBytes::copy_of(b"hunter2").unwrap();

@@ -133,6 +133,7 @@ fn initialised(result: CUresult) -> Result<(), LoadError> {
 mod tests {
     use super::*;
 
+    /// Covers: TS-1.4.
     #[test]
     fn no_library_is_told_with_the_names_tried() {
         let error = Driver::load_from(&["libcuda-that-is-nowhere.so"]).unwrap_err();
@@ -147,6 +148,7 @@ mod tests {
         );
     }
 
+    /// Covers: TS-1.4.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_library_that_is_not_the_driver_is_told_with_the_function_missing() {

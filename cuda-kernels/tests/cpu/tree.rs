@@ -66,6 +66,8 @@ fn trees_of_one_two_and_three_levels_have_the_root_that_ring_gives() {
 }
 
 /// What `fsverity digest` printed for the file is the digest of a descriptor around the root.
+///
+/// Covers: FN-2.3.
 #[test]
 fn the_root_is_that_of_the_fsverity_tool() {
     let bytes = vec![0x61; 1_000_000];

@@ -4,6 +4,7 @@ use vram_alloc::{Error, OpenRegion};
 
 use crate::subject::{MIB, PAGE, platforms};
 
+/// Covers: TS-1.2.
 #[test]
 fn sizes_are_rounded_up_to_whole_pages() {
     for subject in platforms().iter() {
@@ -62,6 +63,7 @@ fn many_small_regions_live_side_by_side() {
     }
 }
 
+/// Covers: FN-3.1.
 #[test]
 fn regions_do_not_overlap() {
     for subject in platforms().iter() {
@@ -83,6 +85,7 @@ fn regions_do_not_overlap() {
     }
 }
 
+/// Covers: MS-003.
 #[test]
 fn nothing_is_refused() {
     for subject in platforms().iter() {
@@ -107,6 +110,7 @@ fn more_than_any_address_range_is_refused() {
     }
 }
 
+/// Covers: FN-3.4.
 #[test]
 fn more_than_the_device_has_is_refused() {
     for subject in platforms().iter() {

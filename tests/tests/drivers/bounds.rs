@@ -42,6 +42,7 @@ fn assert_untouched(region: &OpenRegion) {
     assert!(bytes.iter().all(|byte| *byte == 6));
 }
 
+/// Covers: MS-007.
 #[test]
 fn writes_past_the_end_are_refused() {
     for subject in platforms().iter() {
@@ -54,6 +55,7 @@ fn writes_past_the_end_are_refused() {
     }
 }
 
+/// Covers: TS-1.2.
 #[test]
 fn reads_past_the_end_are_refused() {
     for subject in platforms().iter() {
@@ -66,6 +68,7 @@ fn reads_past_the_end_are_refused() {
     }
 }
 
+/// Covers: VU-4.
 #[test]
 fn views_past_the_end_are_refused() {
     for subject in platforms().iter() {

@@ -4,6 +4,7 @@ use vram_alloc::{Allocator, Error};
 
 use crate::subject::{MIB, PAGE, platforms, platforms_alone};
 
+/// Covers: FN-3.3.
 #[test]
 fn what_is_used_is_what_lives() {
     for subject in platforms().iter() {
@@ -29,6 +30,7 @@ fn what_is_used_is_what_lives() {
     }
 }
 
+/// Covers: FN-4.1.
 #[test]
 fn the_driver_counts_what_is_taken_and_given_back() {
     for subject in platforms_alone().iter() {
@@ -47,6 +49,7 @@ fn the_driver_counts_what_is_taken_and_given_back() {
     }
 }
 
+/// Covers: RP-001.
 #[test]
 fn a_budget_is_kept_to_the_byte() {
     for subject in platforms().iter() {
@@ -76,6 +79,7 @@ fn a_budget_is_kept_to_the_byte() {
     }
 }
 
+/// Covers: TS-1.2.
 #[test]
 fn allocators_of_one_device_see_each_others_use() {
     for subject in platforms_alone().iter() {

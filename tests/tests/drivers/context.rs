@@ -4,6 +4,7 @@ use vram_alloc::Error;
 
 use crate::subject::platforms;
 
+/// Covers: TS-1.2.
 #[test]
 fn a_device_opens_and_says_what_it_is() {
     for subject in platforms().iter() {
@@ -23,6 +24,7 @@ fn a_device_opens_and_says_what_it_is() {
     }
 }
 
+/// Covers: FN-4.4.
 #[test]
 fn a_device_that_does_not_exist_is_refused_with_those_that_do() {
     for subject in platforms().iter() {

@@ -11,6 +11,7 @@ fn read(region: &OpenRegion, offset: u64, len: usize) -> Vec<u8> {
     bytes
 }
 
+/// Covers: TS-1.2.
 #[test]
 fn bytes_come_back_as_they_went() {
     for subject in platforms().iter() {

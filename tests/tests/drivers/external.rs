@@ -29,6 +29,7 @@ fn refusal(subject: &Subject, what: &str, address: u64, len: u64) -> Foreign {
     }
 }
 
+/// Covers: OU-1, VP-002, VP-003.
 #[test]
 fn every_kind_of_memory_that_is_not_the_devices_own_is_refused_by_its_name() {
     with_raw(|subject, raw| {
@@ -94,6 +95,7 @@ fn memory_from_outside_is_measured_and_sealed_as_a_copy() {
     });
 }
 
+/// Covers: OU-1.
 #[test]
 fn memory_that_its_owner_freed_is_noticed() {
     with_raw(|subject, raw| {

@@ -14,6 +14,7 @@ use crate::content::noise;
 use crate::raw::Raw;
 use crate::subject::{driver, platforms};
 
+/// Covers: FZ-1.
 #[test]
 fn the_driver_confirms_that_frozen_memory_is_read_only() {
     for subject in platforms().iter() {
@@ -32,6 +33,7 @@ fn the_driver_confirms_that_frozen_memory_is_read_only() {
     }
 }
 
+/// Covers: VP-001.
 #[test]
 fn a_region_is_seen_as_device_memory_and_nothing_else() {
     for subject in platforms().iter() {
@@ -58,6 +60,7 @@ fn a_region_is_seen_as_device_memory_and_nothing_else() {
     }
 }
 
+/// Covers: TS-1.2.
 #[test]
 fn frozen_memory_reads_as_it_was_written() {
     for subject in platforms().iter() {
@@ -88,6 +91,7 @@ fn a_wiped_region_can_be_filled_and_frozen_again() {
     }
 }
 
+/// Covers: FZ-1.
 #[test]
 fn a_copy_into_frozen_memory_is_refused_at_the_call() {
     let name = "freezing::a_copy_into_frozen_memory_is_refused_at_the_call";
@@ -112,18 +116,21 @@ fn a_copy_from_pinned_memory_into_frozen_memory_is_refused_at_the_call() {
     });
 }
 
+/// Covers: FZ-1.
 #[test]
 fn a_copy_within_the_device_into_frozen_memory_is_refused_at_the_call() {
     let name = "freezing::a_copy_within_the_device_into_frozen_memory_is_refused_at_the_call";
     in_a_process_of_its_own(name, || attack(REFUSED, Raw::copy_within));
 }
 
+/// Covers: FZ-1.
 #[test]
 fn a_fill_of_frozen_memory_is_refused_at_the_call() {
     let name = "freezing::a_fill_of_frozen_memory_is_refused_at_the_call";
     in_a_process_of_its_own(name, || attack(REFUSED, |raw, to, _| raw.fill(to)));
 }
 
+/// Covers: FZ-1.
 #[test]
 fn a_kernel_that_writes_frozen_memory_loses_the_context() {
     let name = "freezing::a_kernel_that_writes_frozen_memory_loses_the_context";

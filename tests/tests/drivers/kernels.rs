@@ -65,6 +65,7 @@ impl<'a> Bench<'a> {
     }
 }
 
+/// Covers: FN-2.3.
 #[test]
 fn every_boundary_length_hashes_as_the_reference_does() {
     for subject in platforms().iter() {
@@ -223,6 +224,7 @@ fn pieces_that_do_not_fit_their_rows_or_tables_are_refused() {
     }
 }
 
+/// Covers: CI-004.
 #[test]
 fn messages_of_any_length_hash_as_the_reference_does() {
     for subject in platforms().iter() {
@@ -256,6 +258,7 @@ fn messages_of_any_length_hash_as_the_reference_does() {
     }
 }
 
+/// Covers: TS-1.2.
 #[test]
 fn the_device_passes_the_self_test() {
     for subject in platforms().iter() {

@@ -118,6 +118,7 @@ fn lose_the_device(next: impl FnOnce(&Scene) -> Error) {
     drop(scene);
 }
 
+/// Covers: EX-1.2.
 #[test]
 fn verifying_a_shard_that_a_kernel_wrote_to_finds_the_device_lost() {
     let name = "loss::verifying_a_shard_that_a_kernel_wrote_to_finds_the_device_lost";
@@ -142,6 +143,7 @@ fn sealing_after_that_finds_the_device_lost() {
     });
 }
 
+/// Covers: FZ-2.
 #[test]
 fn memory_that_freezes_in_software_is_written_and_verifying_tells() {
     let name = "loss::memory_that_freezes_in_software_is_written_and_verifying_tells";

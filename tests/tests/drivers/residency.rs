@@ -64,6 +64,7 @@ fn require(subject: &Subject, what: &str, verdict: &ResidencyVerdict, expected: 
     }
 }
 
+/// Covers: RE-1.
 #[test]
 fn the_devices_own_memory_is_proven_and_the_hosts_contradicted() {
     for subject in platforms_alone().iter() {
@@ -97,6 +98,7 @@ fn the_devices_own_memory_is_proven_and_the_hosts_contradicted() {
     }
 }
 
+/// Covers: VP-005.
 #[test]
 fn a_sealed_shard_is_proven_and_its_verification_says_so_too() {
     for subject in platforms_alone().iter() {
@@ -122,6 +124,7 @@ fn a_sealed_shard_is_proven_and_its_verification_says_so_too() {
     }
 }
 
+/// Covers: RE-2.
 #[test]
 fn a_small_region_tells_nothing() {
     for subject in platforms().iter() {
@@ -137,6 +140,7 @@ fn a_small_region_tells_nothing() {
     }
 }
 
+/// Covers: RE-2.
 #[test]
 fn without_a_known_link_nothing_is_proven() {
     for subject in platforms_alone().iter() {
@@ -153,6 +157,8 @@ fn without_a_known_link_nothing_is_proven() {
 }
 
 /// With a cache small enough for windows of its memory, a simulated device goes through everything that a GPU does.
+///
+/// Covers: SI-1.
 #[test]
 fn a_simulated_device_is_judged_and_never_proven() {
     let model = DeviceModel::small(64 * MIB).with_attribute(

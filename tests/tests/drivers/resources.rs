@@ -15,6 +15,7 @@ fn assert_usable(subject: &Subject) {
     assert_eq!(subject.device.release_failures(), 0);
 }
 
+/// Covers: FN-3.4.
 #[test]
 fn after_running_out_of_memory_the_device_is_usable() {
     for subject in platforms().iter() {
@@ -29,6 +30,7 @@ fn after_running_out_of_memory_the_device_is_usable() {
     }
 }
 
+/// Covers: MS-004.
 #[test]
 fn after_an_invalid_operation_the_device_is_usable() {
     for subject in platforms().iter() {
@@ -44,6 +46,7 @@ fn after_an_invalid_operation_the_device_is_usable() {
     }
 }
 
+/// Covers: TS-1.2.
 #[test]
 fn nothing_piles_up_over_many_rounds() {
     for subject in platforms().iter() {

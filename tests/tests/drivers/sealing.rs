@@ -1,9 +1,12 @@
 //! Shards, sealed and verified on the device.
 
+use std::time::SystemTime;
+
 use vram_alloc::{Device, Mechanism};
 use vram_policy::Policy;
 use vram_residency::{Error, Manager, SealRequest};
-use vram_seal::{Freezing, Token};
+use vram_seal::evidence::{Challenge, Expectations, ExpectedShard, Profile, verify_evidence};
+use vram_seal::{Freezing, SignatureAlgorithm, SigningKey, Token};
 
 use crate::content::{noise, sha256};
 use crate::subject::{Subject, platforms};
@@ -29,6 +32,7 @@ pub(crate) fn manager_on(device: &Device, mechanism: Mechanism) -> Manager {
     builder.build_on(device).unwrap()
 }
 
+/// Covers: FN-2.1, FN-2.2.
 #[test]
 fn a_sealed_shard_verifies_where_it_lies() {
     for subject in platforms().iter() {
@@ -51,6 +55,7 @@ fn a_sealed_shard_verifies_where_it_lies() {
     }
 }
 
+/// Covers: CI-007.
 #[test]
 fn a_permit_gives_out_ranges_of_its_shard_alone() {
     for subject in platforms().iter() {
@@ -69,6 +74,7 @@ fn a_permit_gives_out_ranges_of_its_shard_alone() {
     }
 }
 
+/// Covers: EX-2.1, LO-1, CI-007.
 #[test]
 fn a_flipped_bit_is_found_and_stops_the_manager() {
     for subject in platforms().iter() {
@@ -88,6 +94,44 @@ fn a_flipped_bit_is_found_and_stops_the_manager() {
     }
 }
 
+/// Covers: VP-006.
+#[test]
+fn evidence_of_a_sealed_shard_verifies_against_its_bytes_and_no_others() {
+    for subject in platforms().iter() {
+        let manager = manager(subject);
+        let bytes = noise(4, 600_000);
+        let request = SealRequest::bytes("weights".parse().unwrap(), &bytes);
+        let shard = manager.seal(request).unwrap();
+        let challenge = Challenge::generate().unwrap();
+        let key = SigningKey::generate(SignatureAlgorithm::Ed25519).unwrap();
+
+        let attestation = manager.attest([&shard], challenge, &key).unwrap();
+
+        let device = &attestation.statement().predicate().device;
+        assert_eq!(device.simulated, subject.platform.is_simulated());
+        let mut expected = Expectations::new(SystemTime::now(), Some(challenge));
+        expected.least_profile = Profile::Development;
+        expected.accept_warnings = true;
+        expected.accept_lowered_checks = true;
+        expected.accept_unproven_residency = true;
+        expected.accept_simulated = subject.platform.is_simulated();
+        let verify = |bytes: &[u8]| {
+            let mut expected = expected.clone();
+            let shard = ExpectedShard::of_bytes(bytes, Some(&challenge));
+            expected.shards = Some([("weights".parse().unwrap(), shard)].into());
+            verify_evidence(
+                &attestation.to_json().unwrap(),
+                key.verifying_key(),
+                &expected,
+            )
+        };
+        let verified = verify(&bytes).unwrap();
+        assert!(verified.digests_were_compared() && verified.answer_was_recomputed());
+        assert!(verify(&bytes[1..]).is_err());
+    }
+}
+
+/// Covers: FN-3.2.
 #[test]
 fn shards_that_are_dropped_give_their_memory_back() {
     for subject in platforms().iter() {

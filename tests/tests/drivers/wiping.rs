@@ -5,6 +5,7 @@ use vram_alloc::{Error, HashStart, Kernels, OpenRegion, Stream};
 use crate::content::{BLOCK, noise, sha256};
 use crate::subject::{MIB, PAGE, Subject, platforms, platforms_alone};
 
+/// Covers: WI-1.
 #[test]
 fn a_wiped_region_reads_as_zeros() {
     for subject in platforms().iter() {
@@ -68,6 +69,7 @@ fn count_blocks(
     found
 }
 
+/// Covers: WI-1.
 #[test]
 fn freed_memory_holds_nothing_when_it_is_taken_again() {
     for subject in platforms_alone().iter() {

@@ -31,6 +31,7 @@ fn require_out_of_memory(error: &Error) {
 }
 
 proptest! {
+    /// Covers: FN-3.3.
     #[test]
     fn used_and_available_add_up_under_any_interleaving(
         plans in prop::collection::vec(prop::collection::vec(step(), 1..12), 3),

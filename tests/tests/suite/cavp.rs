@@ -45,6 +45,7 @@ fn messages(text: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// Covers: CI-004.
 #[test]
 fn nist_short_messages_on_the_device() {
     let text = vectors!("SHA256ShortMsg.rsp");
@@ -56,6 +57,7 @@ fn nist_short_messages_on_the_device() {
     assert_eq!(computed, digests(text));
 }
 
+/// Covers: CI-004.
 #[test]
 fn nist_long_messages_on_the_device() {
     let text = vectors!("SHA256LongMsg.rsp");
@@ -72,6 +74,8 @@ fn nist_long_messages_on_the_device() {
 ///
 /// The checkpoints are published, so that the hundred chains need not wait for each other: a launch
 /// takes one step of each. That every chain ends where the next begins is what makes them one.
+///
+/// Covers: CI-004.
 #[test]
 fn nist_monte_carlo_on_the_device() {
     const CHAINS: usize = 100;

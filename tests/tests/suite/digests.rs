@@ -177,6 +177,7 @@ fn digests_of_the_host_are_those_of_the_tools() {
     });
 }
 
+/// Covers: FN-2.3.
 #[test]
 fn verity_digests_of_the_device_are_those_of_the_tool() {
     let corpus = Corpus::new();
@@ -216,6 +217,7 @@ fn content_digests_of_the_device_are_those_of_the_tool() {
     comparison.finish(&corpus, |case| given(&[&case.content]));
 }
 
+/// Covers: FN-2.3.
 #[test]
 fn sealed_shards_have_the_digests_of_the_tools() {
     let corpus = Corpus::new();

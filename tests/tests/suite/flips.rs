@@ -8,6 +8,7 @@ use crate::noise::weights;
 use crate::rig::{MIB, id, machine, manager, seal_and_find};
 
 proptest! {
+    /// Covers: EX-2.1.
     #[test]
     fn one_bit_flipped_in_a_shard_is_located_in_its_block(
         size in prop_oneof![1_usize..9000, 500_000_usize..1_200_000, Just(4096), Just(524_288), Just(3_000_000)],
@@ -31,6 +32,7 @@ proptest! {
         prop_assert!(manager.stop_reason().is_some());
     }
 
+    /// Covers: EX-2.1.
     #[test]
     fn one_bit_flipped_in_a_record_is_refused(
         position in any::<prop::sample::Index>(),
@@ -55,6 +57,7 @@ proptest! {
         }
     }
 
+    /// Covers: EX-2.2.
     #[test]
     fn one_bit_flipped_in_a_tag_is_refused(byte in 0_usize..32, bit in 0_u8..8) {
         let machine = machine(32 * MIB);

@@ -1,5 +1,5 @@
 //! What holds across the crates: digests beside independent tools and published vectors, a real model
-//! from file to permit, memory, accounting, and the catalogue of requirements.
+//! from file to permit, memory, accounting, and what the manifests and sources promise.
 //!
 //! Some of it needs what not every machine has. What is missing is said on standard error, and is a
 //! failure where the environment asks for that ([`outside`]).
@@ -13,12 +13,13 @@
 )]
 
 mod accounting;
-mod catalogue;
 mod cavp;
+mod comparisons;
 mod device_hasher;
 mod digests;
 mod faults;
 mod flips;
+mod manifests;
 mod memory;
 mod model;
 mod noise;

@@ -139,6 +139,7 @@ fn require_bounded(test: &str, memory: u64, seals: Seals) -> Option<u64> {
     Some(pinned)
 }
 
+/// Covers: VP-003.
 #[test]
 fn sealing_two_gibibytes_takes_a_bounded_amount_of_host_memory() {
     let test = "memory::sealing_two_gibibytes_takes_a_bounded_amount_of_host_memory";

@@ -85,6 +85,7 @@ fn independent_table(file: &[u8]) -> BTreeMap<String, (String, Vec<u64>, u64, u6
         .collect()
 }
 
+/// Covers: TE-1.
 #[test]
 fn a_real_model_is_sealed_verified_and_its_tensors_are_reached_by_name() {
     let Some(path) = model() else { return };

@@ -234,6 +234,7 @@ mod tests {
         assert_eq!(json["subjects"][2]["detectable_nanos"], 0.1);
     }
 
+    /// Covers: CI-003.
     #[test]
     fn it_fails_where_something_leaks_or_is_unclear() {
         for verdict in [Verdict::Leaks, Verdict::Unclear] {
@@ -299,6 +300,8 @@ mod tests {
     }
 
     /// A comparison that is added there is to be judged here.
+    ///
+    /// Covers: CI-003.
     #[test]
     fn the_benchmark_names_every_subject() {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

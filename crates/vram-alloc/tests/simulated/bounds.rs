@@ -64,6 +64,7 @@ fn refuse_each(ranges: &[(u64, u64)], operation: impl Fn(&mut OpenRegion, u64, u
     assert_eq!(copies(&rig), before, "the driver was asked");
 }
 
+/// Covers: MS-007, VU-4.
 #[test]
 fn test_write_out_of_bounds() {
     refuse_each(&OUTSIDE, |region, offset, len| {
@@ -71,13 +72,30 @@ fn test_write_out_of_bounds() {
     });
 }
 
+/// Covers: MS-006, RP-002, VU-3.
 #[test]
 fn test_write_overflow() {
     refuse_each(&OVERFLOWING, |region, offset, len| {
         assert_out_of_bounds(region.write(offset, &bytes(len)), (offset, len));
     });
+
+    // Sizes whose sum with what is in use no number holds leave the books as they are.
+    let rig = Rig::new();
+    let region = rig.allocator.allocate(SIZE).unwrap();
+    let before = rig.allocator.capacity().unwrap();
+    for size in [u64::MAX, u64::MAX - SIZE, u64::MAX - region.mapped() + 1] {
+        assert!(rig.allocator.allocate(size).is_err(), "{size}");
+    }
+    let after = rig.allocator.capacity().unwrap();
+    assert_eq!(
+        (after.used, after.available),
+        (before.used, before.available)
+    );
+    assert_eq!(after.used.0 + after.available.0, after.total.0);
+    assert_eq!(after.used.0, region.mapped());
 }
 
+/// Covers: MS-007.
 #[test]
 fn reads_past_the_end_are_refused() {
     let all: Vec<_> = OUTSIDE.iter().chain(&OVERFLOWING).copied().collect();
@@ -89,6 +107,7 @@ fn reads_past_the_end_are_refused() {
     });
 }
 
+/// Covers: VU-4.
 #[test]
 fn views_past_the_end_are_refused() {
     let all: Vec<_> = OUTSIDE.iter().chain(&OVERFLOWING).copied().collect();
@@ -98,6 +117,7 @@ fn views_past_the_end_are_refused() {
     });
 }
 
+/// Covers: MS-007.
 #[test]
 fn a_frozen_region_has_the_same_bounds() {
     let rig = Rig::new();
@@ -118,6 +138,7 @@ fn a_frozen_region_has_the_same_bounds() {
     }
 }
 
+/// Covers: MS-002.
 #[test]
 fn uploads_past_the_end_are_refused_and_their_buffer_comes_back() {
     let rig = Rig::new();
@@ -165,6 +186,7 @@ fn everything_within_a_region_can_be_written_and_read() {
     assert_eq!(tail, expected[expected.len() - 7..]);
 }
 
+/// Covers: VU-3.
 #[test]
 fn sizes_that_no_device_holds_are_refused_before_the_driver_is_called() {
     let rig = Rig::new();

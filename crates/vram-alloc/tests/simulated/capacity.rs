@@ -7,6 +7,7 @@ use crate::rig::{BOTH, MIB, PAGE, Rig, noise};
 
 const OUT_OF_MEMORY: CUresult = CUresult::CUDA_ERROR_OUT_OF_MEMORY;
 
+/// Covers: FN-3.1.
 #[test]
 fn test_allocate_valid_size() {
     for mechanism in BOTH {
@@ -28,6 +29,7 @@ fn test_allocate_valid_size() {
     }
 }
 
+/// Covers: FN-3.3.
 #[test]
 fn test_multiple_allocations() {
     for mechanism in BOTH {
@@ -64,6 +66,7 @@ fn test_multiple_allocations() {
     }
 }
 
+/// Covers: FN-4.1, RP-001, EX-1.3.
 #[test]
 fn test_available_vram_returns_value() {
     let rig = Rig::with_budget(32 * MIB);
@@ -95,6 +98,7 @@ fn test_available_vram_returns_value() {
     assert_eq!(rig.allocator.capacity().unwrap().available.0, 32 * MIB);
 }
 
+/// Covers: FN-3.4, VP-004.
 #[test]
 fn test_error_recovery_after_failed_allocation() {
     for mechanism in BOTH {
@@ -130,6 +134,7 @@ fn test_error_recovery_after_failed_allocation() {
     }
 }
 
+/// Covers: FN-3.4.
 #[test]
 fn a_driver_that_finds_no_room_after_all_is_out_of_memory_too() {
     for (mechanism, function) in BOTH
@@ -153,6 +158,7 @@ fn a_driver_that_finds_no_room_after_all_is_out_of_memory_too() {
     }
 }
 
+/// Covers: RP-001.
 #[test]
 fn the_budget_is_named_where_it_stands_in_the_way() {
     let rig = Rig::with_budget(8 * MIB);
@@ -169,6 +175,7 @@ fn the_budget_is_named_where_it_stands_in_the_way() {
     assert!(!text.contains("of a budget"), "{text}");
 }
 
+/// Covers: MS-004.
 #[test]
 fn test_error_recovery_after_invalid_operation() {
     for mechanism in BOTH {
@@ -203,6 +210,7 @@ fn test_error_recovery_after_invalid_operation() {
     }
 }
 
+/// Covers: RP-001.
 #[test]
 fn several_sizes_are_checked_together() {
     let rig = Rig::with_budget(10 * MIB);
@@ -234,6 +242,7 @@ fn several_sizes_are_checked_together() {
     assert_eq!(allocator.capacity().unwrap().allocations, 0);
 }
 
+/// Covers: EX-1.3.
 #[test]
 fn scratch_is_in_the_budget_and_in_an_account_of_its_own() {
     let rig = Rig::with_budget(8 * MIB);

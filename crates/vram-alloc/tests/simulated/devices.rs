@@ -7,6 +7,7 @@ use vram_sys::{CUdevice_attribute, CUresult, Function};
 use crate::raw::Raw;
 use crate::rig::{MIB, Rig, machine, two_devices};
 
+/// Covers: FN-4.4, IV-002.
 #[test]
 fn test_valid_device_in_range() {
     let machine = two_devices();
@@ -222,6 +223,7 @@ fn another_device_that_is_not_found_leaves_this_one_described() {
     assert_eq!(devices[1].peers, Some(vec![]));
 }
 
+/// Covers: IV-002.
 #[test]
 fn a_device_that_vanishes_is_a_typed_error() {
     let rig = Rig::new();

@@ -89,6 +89,7 @@ fn memory_of_this_crate_can_be_adopted_too() {
     }
 }
 
+/// Covers: OU-1.
 #[test]
 fn every_kind_of_memory_that_is_not_the_devices_is_refused_by_its_name() {
     let rig = Rig::new();
@@ -138,6 +139,7 @@ fn refusals_name_what_was_found() {
     }
 }
 
+/// Covers: OU-1.
 #[test]
 fn a_part_of_an_allocation_is_refused() {
     let rig = Rig::new();
@@ -170,6 +172,7 @@ fn a_part_of_an_allocation_is_refused() {
     raw.free_device_memory(address);
 }
 
+/// Covers: OU-1.
 #[test]
 fn memory_of_another_device_is_refused() {
     let rig = Rig::on(two_devices(), vram_alloc::AllocatorConfig::default());

@@ -47,6 +47,7 @@ fn attack(expected: CUresult, write: impl FnOnce(&Raw, u64, u64) -> CUresult) {
     }
 }
 
+/// Covers: FZ-1.
 #[test]
 fn a_copy_into_frozen_memory_is_refused() {
     attack(REFUSED, |raw, target, _| raw.copy(target, &[0; 16]));
@@ -57,16 +58,19 @@ fn a_copy_to_the_last_frozen_byte_is_refused() {
     attack(REFUSED, |raw, target, _| raw.copy(target + PAGE - 1, &[0]));
 }
 
+/// Covers: FZ-1.
 #[test]
 fn a_fill_of_frozen_memory_is_refused() {
     attack(REFUSED, |raw, target, _| raw.fill(target, 8192));
 }
 
+/// Covers: FZ-1.
 #[test]
 fn a_kernel_that_writes_frozen_memory_loses_the_context() {
     attack(LOST, |raw, target, source| raw.launch(source, target));
 }
 
+/// Covers: FZ-2.
 #[test]
 fn plain_memory_freezes_in_software_only() {
     let rig = Rig::with_mechanism(Mechanism::Plain);
@@ -193,6 +197,7 @@ fn an_observation_is_the_same_asked_at_once_and_one_by_one() {
     assert_eq!(frozen.observe().unwrap(), at_once);
 }
 
+/// Covers: FZ-1.
 #[test]
 fn a_driver_that_does_not_freeze_and_says_so_is_found_out() {
     let rig = Rig::new();

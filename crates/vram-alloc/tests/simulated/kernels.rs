@@ -90,6 +90,7 @@ impl Bench {
     }
 }
 
+/// Covers: FN-2.3.
 #[test]
 fn every_boundary_length_hashes_as_the_reference_does() {
     let bench = Bench::new(Rig::new());
@@ -183,6 +184,7 @@ fn frozen_regions_hash_as_open_ones() {
     }
 }
 
+/// Covers: CI-004.
 #[test]
 fn messages_of_any_length_hash_as_the_reference_does() {
     let bench = Bench::new(Rig::new());

@@ -27,6 +27,7 @@ fn forms(address: u64) -> [String; 3] {
     ]
 }
 
+/// Covers: MS-001.
 #[test]
 fn no_address_is_in_any_debug_output() {
     for mechanism in BOTH {

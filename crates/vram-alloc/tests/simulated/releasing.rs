@@ -68,6 +68,7 @@ fn everything(machine: &Machine, mechanism: Mechanism) -> (Device, Everything) {
     (device, everything)
 }
 
+/// Covers: FN-3.2.
 #[test]
 fn everything_is_released_in_any_order() {
     for mechanism in BOTH {
@@ -101,6 +102,7 @@ const RELEASING: [Function; 13] = [
     Function::cuMemFree_v2,
 ];
 
+/// Covers: MS-005.
 #[test]
 fn dropping_with_any_one_function_failing_always_does_not_panic() {
     for mechanism in BOTH {
@@ -150,6 +152,7 @@ fn what_the_driver_refuses_to_release_is_counted_one_by_one() {
     }
 }
 
+/// Covers: MS-005.
 #[test]
 fn dropping_with_every_function_failing_does_not_panic() {
     for mechanism in BOTH {
@@ -171,6 +174,7 @@ fn dropping_with_every_function_failing_does_not_panic() {
     }
 }
 
+/// Covers: MS-005.
 #[test]
 fn dropping_with_a_lost_context_does_not_panic() {
     for mechanism in BOTH {
@@ -198,6 +202,7 @@ fn dropping_on_a_device_that_vanished_does_not_panic() {
     assert_eq!(staged_leftovers(&machine), 0);
 }
 
+/// Covers: EX-2.4.
 #[test]
 fn a_panic_in_the_caller_releases_everything() {
     for mechanism in BOTH {
@@ -214,6 +219,7 @@ fn a_panic_in_the_caller_releases_everything() {
     }
 }
 
+/// Covers: MS-005.
 #[test]
 fn a_panic_while_everything_fails_stays_the_callers_own() {
     for mechanism in BOTH {

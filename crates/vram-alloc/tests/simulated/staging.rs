@@ -147,6 +147,7 @@ fn a_ring_says_how_much_it_pins() {
     assert_eq!(rig.machine.live().host_allocations, 0);
 }
 
+/// Covers: VP-003.
 #[test]
 fn a_growing_ring_pins_what_is_needed_and_no_more() {
     let rig = Rig::new();
@@ -284,6 +285,7 @@ fn a_buffer_dropped_while_it_is_copied_arrives_whole() {
     assert_eq!(rig.secret_pages(), 0);
 }
 
+/// Covers: WI-1.
 #[test]
 fn wiping_leaves_no_byte_in_any_buffer() {
     let rig = Rig::new();
@@ -383,6 +385,7 @@ fn a_dropped_ring_leaves_nothing() {
     );
 }
 
+/// Covers: WI-1.
 #[test]
 fn buffers_that_the_driver_does_not_take_back_were_wiped() {
     let rig = Rig::new();

@@ -354,16 +354,19 @@ fn sweep(mechanism: Mechanism, code: CUresult) {
     }
 }
 
+/// Covers: MS-004.
 #[test]
 fn every_call_refused_once() {
     sweep(Mechanism::Auto, INVALID);
 }
 
+/// Covers: MS-004.
 #[test]
 fn every_call_out_of_memory_once() {
     sweep(Mechanism::Auto, OUT_OF_MEMORY);
 }
 
+/// Covers: MS-004.
 #[test]
 fn every_call_seeing_the_device_lost_once() {
     sweep(Mechanism::Auto, STICKY);
@@ -384,6 +387,7 @@ fn every_call_seeing_the_device_lost_once_with_plain_memory() {
     sweep(Mechanism::Plain, STICKY);
 }
 
+/// Covers: MS-004.
 #[test]
 fn the_sweep_reaches_every_function_that_the_crate_calls() {
     let mut called: Vec<Function> = [Mechanism::Auto, Mechanism::Plain]

@@ -75,6 +75,7 @@ fn work(rig: &Rig, kernels: &Kernels, stream: &Stream, seed: u64) {
     assert!(read == bytes);
 }
 
+/// Covers: FN-3.1.
 #[test]
 fn threads_that_ask_for_the_last_memory_get_it_once() {
     for mechanism in BOTH {

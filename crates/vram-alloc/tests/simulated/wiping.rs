@@ -11,6 +11,7 @@ const NOTHING: CUresult = CUresult::CUDA_SUCCESS;
 
 const LEN: usize = 3 << 20;
 
+/// Covers: WI-1.
 #[test]
 fn freed_memory_is_zero() {
     for mechanism in BOTH {
@@ -41,6 +42,7 @@ fn without_a_wipe_the_bytes_would_be_found() {
     }
 }
 
+/// Covers: WI-1.
 #[test]
 fn bytes_in_the_padding_are_wiped_too() {
     let rig = Rig::new();
@@ -107,6 +109,7 @@ fn a_single_refusal_passes() {
     }
 }
 
+/// Covers: WI-1.
 #[test]
 fn what_cannot_be_wiped_is_kept_from_everyone() {
     for (mechanism, function) in [

@@ -51,6 +51,7 @@ fn last_opened(path: &Path) -> serde_json::Map<String, serde_json::Value> {
     opened.last().unwrap().event
 }
 
+/// Covers: XK-1.
 #[test]
 fn a_trail_is_created_for_its_owner_alone() {
     let (_dir, path) = place();
@@ -79,6 +80,7 @@ fn a_closed_trail_goes_on_where_it_ended() {
     assert_eq!(last_opened(&path)["was_closed"], true);
 }
 
+/// Covers: AU-3.
 #[test]
 fn a_torn_line_is_cut_off_and_the_chain_says_so() {
     let (_dir, path) = place();
@@ -178,6 +180,7 @@ fn a_torn_first_line_begins_the_trail_anew_and_the_chain_says_so() {
     assert_eq!(last_opened(&path)["cut_bytes"], 40);
 }
 
+/// Covers: AU-1.
 #[test]
 fn a_trail_that_was_tampered_with_is_not_continued_and_not_changed() {
     let (_dir, path) = place();

@@ -144,6 +144,7 @@ fn phase(found: usize, records: &[Record], last_file_is_begun: bool) -> Phase {
     }
 }
 
+/// Covers: AU-3.
 #[test]
 fn a_killed_process_leaves_an_intact_trail_with_all_that_it_acknowledged() {
     let mut random = TestRng::from_seed(RngAlgorithm::ChaCha, &[5; 32]);

@@ -27,6 +27,7 @@ fn events(disk: &Disk, name: &str) -> Vec<Value> {
         .collect()
 }
 
+/// Covers: AU-2.
 #[test]
 fn a_held_up_disk_drops_routine_events_and_the_chain_counts_them() {
     let disk = Disk::new();
@@ -92,6 +93,7 @@ fn a_held_up_disk_stops_the_trail_if_it_was_told_to_stop() {
     assert_eq!(events(&disk, "e").len(), 2);
 }
 
+/// Covers: AU-2.
 #[test]
 fn bytes_that_wait_are_bounded_as_well() {
     let disk = Disk::new();
@@ -133,6 +135,7 @@ fn a_critical_event_waits_for_the_disk_and_no_longer_than_the_bound() {
     disk.release();
 }
 
+/// Covers: AU-2.
 #[test]
 fn a_critical_event_returns_only_once_it_is_synced() {
     let disk = Disk::new();
@@ -195,6 +198,7 @@ fn nothing_is_signed_for_the_time_before_the_bound_has_passed() {
     assert_eq!(reasons, ["opened", "critical", "closed"]);
 }
 
+/// Covers: AU-2.
 #[test]
 fn a_full_disk_fails_the_trail_and_leaves_a_torn_line() {
     let disk = Disk::new();

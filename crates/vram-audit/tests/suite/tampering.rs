@@ -88,6 +88,7 @@ fn records_are_verified_and_handed_out_in_one_reading() {
     assert!(handed_out.len() < expected.len());
 }
 
+/// Covers: AU-1.
 #[test]
 fn a_removed_line_is_found_at_its_place() {
     for index in 0..lines().len() - 1 {
@@ -157,6 +158,7 @@ fn a_torn_line_with_a_changed_beginning_is_no_torn_line() {
     assert!(matches!(fault.why, Why::Edited { .. }), "{fault}");
 }
 
+/// Covers: AU-1.
 #[test]
 fn another_key_is_foreign_at_the_first_checkpoint() {
     let other = key_of(8).verifying_key().clone();
@@ -191,6 +193,7 @@ fn a_later_version_is_named() {
     );
 }
 
+/// Covers: AU-1.
 #[test]
 fn a_chain_made_anew_after_an_edit_does_not_pass_the_next_checkpoint() {
     let mut lines: Vec<String> = lines()
@@ -312,6 +315,7 @@ fn a_file_of_another_trail_with_the_same_name_and_key_does_not_fit() {
 }
 
 proptest! {
+    /// Covers: AU-1.
     #[test]
     fn a_changed_byte_is_found_at_its_record(at: Index, flip in 1..=255_u8) {
         let mut bytes = TRAIL.0.clone();
@@ -322,6 +326,7 @@ proptest! {
         prop_assert_eq!(fault.line, seq(line_of(at)) + 1, "{}", fault);
     }
 
+    /// Covers: AU-1.
     #[test]
     fn two_swapped_lines_are_found_at_the_first(one: Index, other: Index) {
         let mut lines = lines();
@@ -334,6 +339,7 @@ proptest! {
         prop_assert_eq!(fault.why, Why::Reordered { found: seq(second) });
     }
 
+    /// Covers: AU-1.
     #[test]
     fn an_inserted_copy_is_found_where_it_stands(line: Index, place: Index) {
         let mut lines = lines();
@@ -361,6 +367,7 @@ proptest! {
         prop_assert_eq!(fault.why, Why::Inserted);
     }
 
+    /// Covers: HI-3.
     #[test]
     fn any_bytes_are_refused_without_a_panic(bytes: Vec<u8>) {
         prop_assert!(!verify(&[bytes]).is_intact());

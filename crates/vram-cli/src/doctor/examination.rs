@@ -220,6 +220,7 @@ mod tests {
         Examination::new(&options, HostFacts::default(), devices, None)
     }
 
+    /// Covers: PO-1.
     #[test]
     fn what_could_not_be_observed_is_no_acceptance_under_strict() {
         let examination = examine("strict", vec![device(not_measured())]);
@@ -237,6 +238,7 @@ mod tests {
         assert_eq!(examination.exit(), Exit::Good);
     }
 
+    /// Covers: VP-005.
     #[test]
     fn memory_measured_to_lie_elsewhere_is_refused_by_every_profile() {
         for profile in Profile::ALL {

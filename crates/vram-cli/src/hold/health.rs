@@ -152,6 +152,7 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_secs(60);
 
+    /// Covers: OB-1.
     #[test]
     fn ready_means_verified_within_the_interval() {
         let health = Health::new(MINUTE);
@@ -172,6 +173,7 @@ mod tests {
         assert!(health.readiness(then + MINUTE * 3).ok);
     }
 
+    /// Covers: OB-1.
     #[test]
     fn what_failed_is_neither_ready_nor_alive() {
         let health = Health::new(MINUTE);

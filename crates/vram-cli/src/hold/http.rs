@@ -289,6 +289,7 @@ mod tests {
     }
 
     proptest! {
+        /// Covers: HI-3.
         #[test]
         fn whatever_comes_is_refused_or_taken_within_the_limits(
             begins in any::<bool>(),

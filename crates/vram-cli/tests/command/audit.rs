@@ -144,6 +144,7 @@ fn a_drill_is_recorded_after_a_seal_in_the_same_trail() {
     assert_eq!(stops, ["manager_stopped"]);
 }
 
+/// Covers: AU-1.
 #[test]
 fn an_edited_removed_or_reordered_record_is_named() {
     let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
@@ -181,6 +182,7 @@ fn an_edited_removed_or_reordered_record_is_named() {
     }
 }
 
+/// Covers: AU-3.
 #[test]
 fn a_torn_last_line_is_no_tampering() {
     let desk = Desk::sealed();
@@ -395,6 +397,7 @@ fn what_is_no_key_is_refused_before_anything_is_sealed() {
     assert!(!desk.trail.exists());
 }
 
+/// Covers: CI-006.
 #[test]
 fn no_private_key_is_in_a_trail() {
     let desk = Desk::sealed();

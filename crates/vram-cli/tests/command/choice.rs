@@ -24,6 +24,7 @@ pub(crate) fn driver(folder: &Path, code: &str) {
     assert!(status.unwrap().success());
 }
 
+/// Covers: TS-1.4.
 #[test]
 fn without_a_gpu_the_simulation_is_used_and_named_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
@@ -45,6 +46,7 @@ fn without_a_gpu_the_simulation_is_used_and_named_with_the_reason() {
     assert!(because.contains("NVIDIA driver"), "{because}");
 }
 
+/// Covers: TS-1.4.
 #[test]
 fn who_asks_for_a_gpu_gets_no_simulation() {
     for option in ["--gpu", "--require-gpu"] {
@@ -61,6 +63,7 @@ fn both_at_once_is_a_usage_error() {
     assert_eq!(run(["seal", "--gpu", "--simulated"]).code, 2);
 }
 
+/// Covers: SI-1.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_driver_that_does_not_work_is_an_error_and_no_reason_to_simulate() {

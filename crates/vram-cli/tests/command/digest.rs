@@ -50,6 +50,7 @@ fn same((theirs, ours): &(Output, Ran)) {
     assert_eq!(theirs.status.code(), Some(ours.code), "{}", ours.stderr);
 }
 
+/// Covers: FN-2.3.
 #[test]
 fn it_prints_what_sha256sum_prints() {
     if !has("sha256sum") {
@@ -128,6 +129,7 @@ fn standard_input_is_hashed_for_a_dash_and_for_nothing() {
     }
 }
 
+/// Covers: FN-2.3.
 #[test]
 fn with_verity_it_prints_what_fsverity_prints() {
     if !has("fsverity") {

@@ -15,6 +15,7 @@ fn findings(report: &serde_json::Value) -> &Vec<serde_json::Value> {
     report["findings"].as_array().unwrap()
 }
 
+/// Covers: DR-2.
 #[test]
 fn without_a_gpu_the_host_is_examined_and_what_to_install_is_said() {
     let ran = Ran::of(without_gpu().arg("doctor"));
@@ -42,6 +43,7 @@ fn without_a_gpu_the_host_is_examined_and_what_to_install_is_said() {
     );
 }
 
+/// Covers: DR-2.
 #[test]
 fn without_a_gpu_programs_are_told_the_same() {
     let ran = Ran::of(without_gpu().args(["doctor", "--json"]));
@@ -78,6 +80,7 @@ fn a_driver_that_does_not_work_is_examined_as_one() {
     assert!(ran.text().contains("R525 or later"), "{}", ran.text());
 }
 
+/// Covers: HA-1.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_process_that_asks_is_closed_to_core_dumps() {
@@ -102,6 +105,7 @@ fn what_the_environment_does_to_memory_is_seen() {
     );
 }
 
+/// Covers: TS-1.5.
 #[test]
 fn a_simulated_machine_says_so_wherever_it_shows() {
     let text = examine("h100", &[]);
@@ -115,6 +119,7 @@ fn a_simulated_machine_says_so_wherever_it_shows() {
     assert_eq!(document["devices"][0]["facts"]["simulated"], true);
 }
 
+/// Covers: DR-1.
 #[test]
 fn the_exit_code_is_the_chosen_profiles_verdict() {
     for kind in ["h100", "integrated", "coherent", "vgpu"] {
@@ -152,6 +157,7 @@ fn memory_that_is_not_the_devices_own_is_refused_in_every_profile() {
     }
 }
 
+/// Covers: DR-1.
 #[test]
 fn the_default_is_strict() {
     let document = examine("h100", &["--json"]).json();
@@ -159,6 +165,7 @@ fn the_default_is_strict() {
     assert_eq!(document["profile"], "strict");
 }
 
+/// Covers: PO-3.
 #[test]
 fn what_was_raised_or_lowered_is_shown_and_counts() {
     let lowered = examine("integrated", &["--set", "device.own-memory=warn"]);
@@ -202,6 +209,7 @@ fn one_device_can_be_chosen_and_one_that_is_not_there_is_an_error() {
     );
 }
 
+/// Covers: DR-1.
 #[test]
 fn every_check_of_a_report_can_be_explained() {
     let document = examine("h100", &["--json"]).json();
@@ -276,6 +284,7 @@ fn a_check_that_passes_takes_one_line() {
     }
 }
 
+/// Covers: EX-2.3.
 #[test]
 fn no_report_holds_an_address() {
     for kind in ["h100", "integrated", "vgpu"] {

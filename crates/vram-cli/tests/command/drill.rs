@@ -2,6 +2,7 @@
 
 use crate::run::run;
 
+/// Covers: LO-1.
 #[test]
 fn the_flip_is_found_in_its_block() {
     for (size, offset, block) in [

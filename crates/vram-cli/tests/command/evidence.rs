@@ -113,6 +113,7 @@ fn kinds(ran: &Ran) -> Vec<String> {
     kinds
 }
 
+/// Covers: EV-2.
 #[test]
 fn a_challenge_is_32_bytes_and_never_the_same() {
     let challenge = run(["challenge"]);
@@ -122,6 +123,7 @@ fn a_challenge_is_32_bytes_and_never_the_same() {
     assert_ne!(document["challenge"], challenge.text().trim_end());
 }
 
+/// Covers: VP-006.
 #[test]
 fn evidence_is_verified_by_whoever_has_the_file_and_the_challenge() {
     for (key, ..) in KEYS {
@@ -155,6 +157,7 @@ fn evidence_is_verified_by_whoever_has_the_file_and_the_challenge() {
     }
 }
 
+/// Covers: EV-3.
 #[test]
 fn the_answer_is_what_fsverity_prints_with_the_challenge_as_salt() {
     if !has("fsverity") {
@@ -181,6 +184,7 @@ fn the_answer_is_what_fsverity_prints_with_the_challenge_as_salt() {
     assert_eq!(subject["fsverity_sha256"], digest(&[]));
 }
 
+/// Covers: EV-4.
 #[test]
 fn each_thing_that_is_not_as_it_must_be_is_named() {
     let site = Site::new();
@@ -225,6 +229,7 @@ fn each_thing_that_is_not_as_it_must_be_is_named() {
     assert_eq!(site.verify("ed25519", &required).code, 0);
 }
 
+/// Covers: EV-1.
 #[test]
 fn what_the_given_key_did_not_sign_is_not_looked_into() {
     let site = Site::new();
@@ -462,6 +467,7 @@ fn python() -> Option<String> {
     None
 }
 
+/// Covers: EV-5.
 #[test]
 fn others_tools_verify_what_the_command_signed_and_refuse_every_change() {
     let Some(python) = python() else {

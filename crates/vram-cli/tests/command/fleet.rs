@@ -248,6 +248,7 @@ fn every_report_for_programs_is_as_it_was_read_and_found_right() {
     }
 }
 
+/// Covers: VP-002.
 #[test]
 fn each_profile_says_of_each_machine_what_its_hardware_deserves() {
     for kind in FLEET {

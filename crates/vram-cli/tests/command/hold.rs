@@ -139,6 +139,7 @@ fn value(text: &str, name: &str) -> Option<f64> {
     text.lines().find(is_it)?.rsplit_once(' ')?.1.parse().ok()
 }
 
+/// Covers: OB-1.
 #[test]
 fn a_held_shard_is_verified_again_and_again_and_ends_on_a_signal() {
     for signal in ["-TERM", "-INT"] {
@@ -168,6 +169,7 @@ fn a_held_shard_is_verified_again_and_again_and_ends_on_a_signal() {
     }
 }
 
+/// Covers: EX-2.4.
 #[test]
 fn a_signal_wipes_the_shards_and_closes_the_trail() {
     let folder = tempfile::tempdir().unwrap();
@@ -273,6 +275,7 @@ fn one_document_says_where_metrics_are_served() {
     assert_eq!(document["hold"]["verify_every_seconds"], 3600.0);
 }
 
+/// Covers: OB-2.
 #[test]
 fn metrics_are_not_served_to_others_unless_that_is_asked_for() {
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:9464"] {

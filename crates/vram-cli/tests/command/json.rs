@@ -12,6 +12,7 @@ fn document(ran: &Ran, command: &str) -> serde_json::Value {
     document
 }
 
+/// Covers: CL-2.
 #[test]
 fn every_command_prints_one_document() {
     let folder = tempfile::tempdir().unwrap();
@@ -52,6 +53,7 @@ fn a_seal_is_told_in_full() {
     }
 }
 
+/// Covers: CL-2.
 #[test]
 fn an_error_is_a_document_with_its_exit_code() {
     let zeros = format!("sha256:{}", "00".repeat(32));
@@ -77,6 +79,7 @@ fn an_error_is_a_document_with_its_exit_code() {
     }
 }
 
+/// Covers: CL-2.
 #[test]
 fn a_policy_refusal_holds_its_findings() {
     let ran = run(["drill", "--json", "--simulated=integrated"]);

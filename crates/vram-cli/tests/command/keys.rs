@@ -32,6 +32,7 @@ fn key_id(arguments: &[&str]) -> String {
     seal_key(&ran)["id"].as_str().unwrap().to_owned()
 }
 
+/// Covers: XK-1.
 #[test]
 fn every_source_of_one_token_gives_one_key() {
     let (folder, token) = desk();
@@ -109,6 +110,7 @@ fn the_document_names_the_key_and_what_protects_it_and_the_record_names_it_too()
     assert!(!text.contains(TOKEN));
 }
 
+/// Covers: XK-1.
 #[test]
 fn a_secret_that_others_can_reach_is_refused_and_nothing_is_sealed() {
     let (folder, token) = desk();
@@ -156,6 +158,7 @@ fn options_of_secrets_that_make_no_sense_together_are_a_usage_error() {
     }
 }
 
+/// Covers: XK-2.
 #[test]
 fn a_previous_key_is_accepted_until_its_time_and_refused_once_that_is_over() {
     let (folder, token) = desk();
@@ -231,6 +234,7 @@ fn a_pair_is_written_closed_to_others_and_one_half_is_that_of_the_other() {
     }
 }
 
+/// Covers: XK-1.
 #[test]
 fn what_is_there_is_never_overwritten_and_half_a_pair_is_never_left() {
     let folder = tempfile::tempdir().unwrap();

@@ -66,6 +66,7 @@ fn queries(dashboard: &Value) -> Vec<String> {
     }
 }
 
+/// Covers: OB-3.
 #[test]
 fn the_dashboard_asks_for_metrics_that_there_are() {
     let dashboard: Value =
@@ -98,6 +99,7 @@ fn the_dashboard_shows_what_goes_wrong() {
     }
 }
 
+/// Covers: OB-3.
 #[test]
 fn the_guide_lists_every_metric_with_its_kind_and_labels() {
     let guide = document("docs/guides/operations.md");
@@ -121,6 +123,7 @@ fn the_guide_lists_every_metric_with_its_kind_and_labels() {
     assert_eq!(listed, known());
 }
 
+/// Covers: OB-3.
 #[test]
 fn the_guides_alerts_fire_for_what_is_there_only_once() {
     let guide = document("docs/guides/operations.md");

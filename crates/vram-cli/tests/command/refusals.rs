@@ -54,6 +54,7 @@ fn a_truncated_model_is_refused() {
     refused(&ran, 1, "m.safetensors: ");
 }
 
+/// Covers: RP-003.
 #[test]
 fn a_file_over_the_maximum_is_refused() {
     let ran = seal_bytes("m.bin", &[1; 5000], &["--max-size", "4999"]);
@@ -68,6 +69,7 @@ fn a_file_over_the_budget_is_refused() {
     refused(&ran, 1, "out of device memory");
 }
 
+/// Covers: PR-4.
 #[test]
 fn bytes_other_than_expected_are_an_integrity_failure() {
     for kind in ["sha256", "fsverity"] {
@@ -77,6 +79,7 @@ fn bytes_other_than_expected_are_an_integrity_failure() {
     }
 }
 
+/// Covers: CL-1.
 #[test]
 fn a_device_without_its_own_memory_is_refused_by_policy() {
     for kind in ["integrated", "coherent"] {
@@ -85,6 +88,7 @@ fn a_device_without_its_own_memory_is_refused_by_policy() {
     }
 }
 
+/// Covers: CL-1.
 #[test]
 fn what_is_no_id_size_or_digest_is_a_usage_error() {
     for (options, words) in [
@@ -205,6 +209,7 @@ fn a_device_that_does_not_exist_is_refused_with_those_that_do() {
     );
 }
 
+/// Covers: CI-005.
 #[test]
 fn a_short_token_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -216,6 +221,7 @@ fn a_short_token_is_refused() {
     assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
 }
 
+/// Covers: IV-005.
 #[test]
 fn a_control_character_in_a_name_does_not_reach_the_terminal() {
     let ran = seal(["no/such\u{1b}[31m\nfile"]);
@@ -224,6 +230,7 @@ fn a_control_character_in_a_name_does_not_reach_the_terminal() {
     assert!(!ran.stderr.contains('\u{1b}'), "{}", ran.stderr);
 }
 
+/// Covers: HI-1.
 #[cfg(unix)]
 #[test]
 fn a_pipe_is_refused_and_not_waited_for() {

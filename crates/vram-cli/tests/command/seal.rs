@@ -178,6 +178,7 @@ fn a_folder_is_sealed_without_content_digests_where_they_are_not_asked_for() {
     }
 }
 
+/// Covers: FZ-2.
 #[test]
 fn a_device_that_freezes_in_software_is_told_as_such_and_used_only_where_that_is_allowed() {
     let folder = tempfile::tempdir().unwrap();

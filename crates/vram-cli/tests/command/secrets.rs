@@ -88,6 +88,7 @@ fn everything() -> String {
     all
 }
 
+/// Covers: CI-006, VU-1, EX-2.3.
 #[test]
 fn no_token_key_or_device_address_is_printed() {
     let all = everything();

@@ -33,6 +33,7 @@ fn the_root_of_a_folder_is_shown_and_can_be_expected() {
     assert!(ran.text().contains(&line), "{}", ran.text());
 }
 
+/// Covers: SE-1.
 #[test]
 fn a_folder_with_a_file_changed_removed_added_or_renamed_is_not_the_set_expected() {
     let changes: [fn(&std::path::Path); 4] = [

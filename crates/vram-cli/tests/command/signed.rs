@@ -163,6 +163,7 @@ fn flip(path: &Path, at: usize) {
     std::fs::write(path, bytes).unwrap();
 }
 
+/// Covers: PR-1.
 #[test]
 fn a_signed_folder_is_sealed_and_says_by_whom_it_was_signed() {
     let Some(rig) = Rig::new("a_signed_folder_is_sealed_and_says_by_whom_it_was_signed") else {
@@ -210,6 +211,7 @@ fn a_signed_folder_is_sealed_and_says_by_whom_it_was_signed() {
     assert_eq!(text.matches("as the model was signed").count(), 2);
 }
 
+/// Covers: PR-2.
 #[test]
 fn a_folder_that_is_not_as_signed_is_refused_here_and_there() {
     let test = "a_folder_that_is_not_as_signed_is_refused_here_and_there";
@@ -355,6 +357,7 @@ fn file_shards_are_compared_shard_by_shard() {
     assert!(!rig.they_accept("model.sig"));
 }
 
+/// Covers: PR-1.
 #[test]
 fn another_key_and_another_models_signature_are_refused() {
     let Some(rig) = Rig::new("another_key_and_another_models_signature_are_refused") else {
@@ -549,6 +552,7 @@ fn a_single_file_can_be_signed_alone() {
     refused(&seal("file.sig", &file), 3, "content digest");
 }
 
+/// Covers: PR-3.
 #[test]
 fn evidence_says_that_a_publisher_stands_for_the_digests() {
     use std::os::unix::fs::PermissionsExt as _;

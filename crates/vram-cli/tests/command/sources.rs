@@ -106,6 +106,7 @@ fn names_count_from_the_lists_own_folder() {
     sealed(&seal(&apart), "checksum-file");
 }
 
+/// Covers: PR-4.
 #[test]
 fn a_file_that_is_not_listed_is_refused_and_a_line_that_is_none_too() {
     let folder = tempfile::tempdir().unwrap();

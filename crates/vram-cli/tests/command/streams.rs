@@ -46,6 +46,7 @@ fn a_closed_pipe_is_no_error_and_no_panic() {
     }
 }
 
+/// Covers: CL-1.
 #[test]
 fn a_failure_keeps_its_code_when_nobody_reads() {
     let (reader, writer) = std::io::pipe().unwrap();

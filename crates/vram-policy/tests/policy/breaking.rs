@@ -262,6 +262,7 @@ fn every_check_has_a_breaking_of_one_fact() {
     }
 }
 
+/// Covers: PO-2.
 #[test]
 fn each_check_turns_for_its_fact_and_no_other_check_does() {
     for (id, breaking) in BREAKINGS {

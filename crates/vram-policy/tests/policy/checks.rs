@@ -60,6 +60,7 @@ fn plain_device_memory_is_accepted() {
     assert_eq!(accepted.report().verdict(), Verdict::Accepted);
 }
 
+/// Covers: VP-002.
 #[test]
 fn each_broken_device_fact_alone_is_enough_to_refuse() {
     let broken = [
@@ -98,6 +99,7 @@ fn each_missing_device_fact_alone_is_enough_to_refuse() {
     }
 }
 
+/// Covers: VP-001.
 #[test]
 fn each_broken_region_fact_alone_is_enough_to_refuse() {
     use CheckId::{
@@ -173,6 +175,7 @@ fn each_broken_region_fact_alone_is_enough_to_refuse() {
     }
 }
 
+/// Covers: PO-1.
 #[test]
 fn each_missing_region_fact_alone_is_enough_to_refuse() {
     use CheckId::{
@@ -211,6 +214,7 @@ fn each_missing_region_fact_alone_is_enough_to_refuse() {
     }
 }
 
+/// Covers: RP-004.
 #[test]
 fn a_refusal_names_check_observation_expectation_and_remedy() {
     let facts = region(|facts| {

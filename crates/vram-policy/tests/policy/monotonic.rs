@@ -188,6 +188,7 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
+    /// Covers: PO-2.
     #[test]
     fn a_worse_machine_is_never_judged_better((better, worse) in positions(), profile in profile()) {
         let policy = Policy::new(profile);
@@ -197,6 +198,7 @@ proptest! {
         assert_no_better(&worse, &better);
     }
 
+    /// Covers: PO-2.
     #[test]
     fn a_fact_that_is_not_as_good_as_it_can_be_never_helps_whatever_is_configured(
         (base, down) in positions(),
@@ -215,6 +217,7 @@ proptest! {
         assert_no_better(&worse, &better);
     }
 
+    /// Covers: PO-2.
     #[test]
     fn a_stricter_profile_never_accepts_more((positions, _) in positions()) {
         let machine = machine(&positions);

@@ -58,6 +58,7 @@ fn judged(evidence: &ResidencyEvidence) -> (Status, Why) {
     (verdict.status, verdict.reason)
 }
 
+/// Covers: RE-1.
 #[test]
 fn memory_of_the_device_is_proven_with_its_numbers() {
     let verdict = own_memory().judge();
@@ -80,6 +81,7 @@ fn memory_of_the_device_is_proven_with_its_numbers() {
     }
 }
 
+/// Covers: RE-1.
 #[test]
 fn memory_of_the_host_is_contradicted() {
     let verdict = host_memory().judge();
@@ -89,6 +91,7 @@ fn memory_of_the_host_is_contradicted() {
     assert!(!verdict.is_proven());
 }
 
+/// Covers: SI-1.
 #[test]
 fn a_simulated_device_proves_nothing_and_says_so() {
     let evidence = ResidencyEvidence {
@@ -103,6 +106,7 @@ fn a_simulated_device_proves_nothing_and_says_so() {
     assert_eq!(serde_json::to_value(verdict).unwrap()["simulated"], true);
 }
 
+/// Covers: RE-2.
 #[test]
 fn a_region_that_the_cache_could_answer_for_is_too_small() {
     let least = NEEDED_CACHES * CACHE;
@@ -202,6 +206,7 @@ fn between_link_and_threshold_nothing_is_known() {
     assert_eq!(judged(&evidence), (Status::Unproven, Why::BelowThreshold));
 }
 
+/// Covers: RE-2.
 #[test]
 fn a_link_that_may_be_chip_to_chip_is_too_fast_to_tell() {
     let linked = LinkEvidence {
@@ -416,6 +421,7 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
+    /// Covers: RE-1.
     #[test]
     fn a_slower_region_never_gets_a_better_verdict(
         (evidence, window, nanos) in some_evidence(),
@@ -472,6 +478,7 @@ proptest! {
         prop_assert!(worse.judge().status <= evidence.judge().status);
     }
 
+    /// Covers: VP-005.
     #[test]
     fn what_is_proven_is_faster_than_the_link_by_the_margin((evidence, ..) in some_evidence()) {
         let verdict = evidence.judge();
@@ -485,6 +492,7 @@ proptest! {
         prop_assert_eq!(verdict.is_proven(), verdict.status == Status::Proven && !evidence.simulated);
     }
 
+    /// Covers: RE-2.
     #[test]
     fn forgetting_a_fact_never_proves((evidence, ..) in some_evidence(), forgotten in 0..7_u8) {
         let mut less = evidence;

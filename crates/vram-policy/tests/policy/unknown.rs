@@ -87,6 +87,7 @@ fn neither_word_on_bad_memory_is_no_word_at_all() {
     assert_eq!(report.verdict(), Verdict::Undecided);
 }
 
+/// Covers: PO-1.
 #[test]
 fn of_nothing_known_nothing_passes() {
     let nothing = Machine {
@@ -123,6 +124,7 @@ fn in_the_strict_profile_what_is_unknown_is_at_least_a_warning() {
 }
 
 proptest! {
+    /// Covers: PO-1.
     #[test]
     fn what_is_unknown_never_passes(picked in prop::collection::vec(any::<bool>(), 128)) {
         let observations = observations();

@@ -58,6 +58,7 @@ fn what_the_bundle_does_not_bring_can_be_given() {
     assert!(matches!(error, Error::Untrusted { .. }), "{error:?}");
 }
 
+/// Covers: PR-1.
 #[test]
 fn another_root_of_the_same_name_is_not_the_root() {
     let error = refusal("chain.sig", "other-root.pem");
@@ -66,6 +67,7 @@ fn another_root_of_the_same_name_is_not_the_root() {
     assert!(error.is_integrity_failure());
 }
 
+/// Covers: PR-1.
 #[test]
 fn an_expired_certificate_passes_only_as_of_its_start() {
     let expired = refusal("chain-expired.sig", "root.pem");

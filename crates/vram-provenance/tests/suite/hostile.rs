@@ -62,6 +62,7 @@ fn there_is_one_signature_one_envelope_and_one_kind_of_signer() {
     }
 }
 
+/// Covers: HI-3.
 #[test]
 fn limits_are_held() {
     let mut many = good();
@@ -99,6 +100,7 @@ fn names_from_outside_are_shown_without_what_moves_a_cursor() {
 }
 
 proptest! {
+    /// Covers: HI-3.
     #[test]
     fn no_bytes_at_all_make_a_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..400), seed in any::<u64>()) {
         let parse = |bytes: &[u8]| {

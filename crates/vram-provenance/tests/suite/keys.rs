@@ -82,6 +82,7 @@ fn what_the_signer_ignored_and_whether_links_were_followed_is_known() {
     assert!(links.manifest().follows_links());
 }
 
+/// Covers: PR-1.
 #[test]
 fn another_key_is_refused_by_name_and_by_signature() {
     let named = verify("p256.sig", "other.pub").unwrap_err();
@@ -113,6 +114,7 @@ fn another_models_signature_is_not_a_signature_of_this_one() {
     assert!(matches!(error, Error::Signature), "{error:?}");
 }
 
+/// Covers: PR-1.
 #[test]
 fn any_changed_byte_is_refused_or_changes_nothing_that_is_signed() {
     let document = read("p256.sig");

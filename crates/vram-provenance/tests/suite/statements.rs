@@ -118,6 +118,7 @@ fn what_later_releases_may_add_is_ignored() {
     assert_eq!(verified(&more).unwrap().files().len(), 1);
 }
 
+/// Covers: PR-2.
 #[test]
 fn a_manifest_that_does_not_add_up_is_refused() {
     let hex = hex();
@@ -131,6 +132,7 @@ fn a_manifest_that_does_not_add_up_is_refused() {
     refused(&none, "subject digest");
 }
 
+/// Covers: VU-5.
 #[test]
 fn paths_that_lead_out_of_the_model_are_refused() {
     let hex = hex();

@@ -125,6 +125,7 @@ fn a_file_that_is_not_what_its_name_says_is_an_error_and_without_such_a_name_it_
     assert_eq!(opaque.data(), 0..u64::try_from(zip.len()).unwrap());
 }
 
+/// Covers: HI-1.
 #[test]
 fn any_one_bit_flipped_is_answered() {
     for good in [good_safetensors(), Gguf::good().file()] {
@@ -171,6 +172,7 @@ impl Seek for Watched {
     }
 }
 
+/// Covers: HI-1.
 #[test]
 fn the_data_of_huge_tensors_is_not_read() {
     let tensor = 1_u64 << 40;
@@ -273,6 +275,7 @@ fn plausible_safetensors() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
+    /// Covers: HI-1.
     #[test]
     fn damaged_files_are_answered(file in damaged()) {
         assert_answered(&file);
@@ -283,6 +286,7 @@ proptest! {
         assert_answered(&file);
     }
 
+    /// Covers: HI-1.
     #[test]
     fn random_bytes_are_answered(
         magic in any::<bool>(),
@@ -301,6 +305,8 @@ const ADDRESS_SPACE: &str = "262144";
 const TOLD: &str = "VRAM_RESIDENCY_TELL_LIES";
 
 /// Tells the lies in a process of little address space: believing one would abort it.
+///
+/// Covers: HI-1.
 #[test]
 #[cfg(target_os = "linux")]
 fn lies_about_sizes_take_no_memory() {

@@ -31,6 +31,7 @@ fn of_shards_verified_together_the_one_that_is_too_old_is_refused() {
     assert!(manager.stop_reason().is_none(), "old is not broken");
 }
 
+/// Covers: FR-1.
 #[test]
 fn age_is_judged_by_the_clock() {
     let machine = machine();

@@ -76,6 +76,7 @@ fn verify(
     verify_evidence(&document, key.verifying_key(), expected)
 }
 
+/// Covers: EV-3.
 #[test]
 fn a_verifier_with_the_files_recomputes_every_answer() {
     let machine = card();
@@ -101,6 +102,7 @@ fn a_verifier_with_the_files_recomputes_every_answer() {
     }
 }
 
+/// Covers: VP-006.
 #[test]
 fn it_says_what_was_measured_where_and_under_which_policy() {
     let machine = card();
@@ -158,6 +160,7 @@ fn it_says_what_was_measured_where_and_under_which_policy() {
     }
 }
 
+/// Covers: PO-3.
 #[test]
 fn what_configuration_lowered_and_what_only_warns_is_in_it() {
     let machine = card();
@@ -183,6 +186,7 @@ fn what_configuration_lowered_and_what_only_warns_is_in_it() {
     assert!(refused.failures().any(is_lowered), "{refused}");
 }
 
+/// Covers: EV-2.
 #[test]
 fn another_challenge_gets_other_answers_to_the_same_bytes() {
     let machine = card();
@@ -202,6 +206,7 @@ fn another_challenge_gets_other_answers_to_the_same_bytes() {
     assert!(refused.failures().any(is_challenge), "{refused}");
 }
 
+/// Covers: VP-006.
 #[test]
 fn changed_bytes_give_no_evidence_and_stop_the_manager() {
     let machine = card();
@@ -240,6 +245,7 @@ impl Observer for ChangesLater {
     }
 }
 
+/// Covers: EV-2.
 #[test]
 fn nothing_of_an_earlier_answer_is_remembered() {
     let machine = card();
@@ -555,6 +561,7 @@ fn a_witness_that_can_not_ask_a_confidential_card_closes() {
     attest(Arc::new(Talkative(confidential(true), 64 << 10))).unwrap();
 }
 
+/// Covers: MS-001.
 #[test]
 fn evidence_holds_no_address_and_no_secret() {
     let machine = card();

@@ -50,6 +50,7 @@ fn names(records: &[Record]) -> Vec<&str> {
     told.collect()
 }
 
+/// Covers: RP-005.
 #[test]
 fn a_life_is_recorded_from_start_to_end() {
     let folder = tempfile::tempdir().unwrap();
@@ -169,6 +170,7 @@ fn a_new_key_and_evidence_are_on_record_before_they_are_given_out() {
     assert_eq!(made["statement"], Digest::of(&statement).to_string());
 }
 
+/// Covers: AU-4.
 #[test]
 fn evidence_that_is_not_recorded_is_not_given_out() {
     let (_machine, manager, _) = failing_at("evidence_made");
@@ -182,6 +184,7 @@ fn evidence_that_is_not_recorded_is_not_given_out() {
     assert!(manager.stop_reason().is_some());
 }
 
+/// Covers: VU-1.
 #[test]
 fn no_device_address_is_in_a_trail() {
     let folder = tempfile::tempdir().unwrap();
@@ -313,6 +316,7 @@ fn failing_at(name: &'static str) -> (vram_sim::Machine, Manager, Arc<FailingAt>
     (machine, manager, observer)
 }
 
+/// Covers: AU-4.
 #[test]
 fn a_shard_whose_seal_or_memory_is_not_recorded_is_not_given_out() {
     for name in ["allocated", "sealed"] {
@@ -335,6 +339,7 @@ fn a_shard_whose_seal_or_memory_is_not_recorded_is_not_given_out() {
     }
 }
 
+/// Covers: AU-4.
 #[test]
 fn a_verification_that_is_not_recorded_permits_nothing() {
     let (_machine, manager, _) = failing_at("verified");

@@ -20,6 +20,7 @@ fn device(machine: &Machine) -> Device {
     platform(machine).open(0).unwrap()
 }
 
+/// Covers: FR-1.
 #[test]
 fn a_seal_dated_ahead_of_the_clock_is_refused_beyond_the_skew_and_stops_the_manager() {
     let device = device(&machine());
@@ -59,6 +60,7 @@ fn a_seal_from_the_future_is_refused_also_where_any_age_is_accepted() {
     assert!(matches!(error, Error::FromTheFuture { .. }), "{error:?}");
 }
 
+/// Covers: FR-1.
 #[test]
 fn while_the_clock_is_set_back_nothing_is_sealed_or_verified() {
     let clock = StoppedClock::at(10_000);
@@ -89,6 +91,8 @@ fn while_the_clock_is_set_back_nothing_is_sealed_or_verified() {
 }
 
 /// Setting the clock back can't make an old seal young: not even while nobody asks for the time.
+///
+/// Covers: FR-1.
 #[test]
 fn a_clock_set_back_while_nobody_looked_does_not_hide_a_seals_age() {
     let machine = machine();

@@ -259,6 +259,7 @@ fn what_panics_in_one_thread_ends_the_others_and_reaches_the_caller() {
     }
 }
 
+/// Covers: HI-2.
 #[test]
 fn a_file_changed_under_the_threads_hands_is_refused() {
     let bytes = weights(16 * CHUNK);

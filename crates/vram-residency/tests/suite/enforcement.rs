@@ -127,6 +127,7 @@ fn what_nobody_can_say_is_refused_under_strict_and_warned_of_under_standard() {
     assert_eq!(recorder.count("policy_warning"), 1);
 }
 
+/// Covers: PO-3.
 #[test]
 fn a_check_that_was_lowered_no_longer_refuses_and_the_report_shows_it() {
     let recorder = Recorder::new();

@@ -128,6 +128,7 @@ fn differences(refused: Result<SignedFolder, Error>) -> Vec<FolderDifference> {
     differences
 }
 
+/// Covers: PR-3.
 #[test]
 fn a_signed_folder_is_sealed_by_either_layout_and_the_record_says_so() {
     let files = files();
@@ -157,6 +158,7 @@ fn a_signed_folder_is_sealed_by_either_layout_and_the_record_says_so() {
     }
 }
 
+/// Covers: PR-2.
 #[test]
 fn bytes_that_change_after_the_folder_was_opened_give_everything_back() {
     let files = files();
@@ -188,6 +190,7 @@ fn bytes_that_change_after_the_folder_was_opened_give_everything_back() {
     }
 }
 
+/// Covers: PR-2.
 #[test]
 fn a_folder_that_is_not_as_signed_is_told_file_by_file() {
     let files = files();

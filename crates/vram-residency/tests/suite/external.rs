@@ -98,6 +98,7 @@ fn a_sealed_copy_is_the_managers_own() {
     assert!(error.to_string().contains("block 73"), "{error}");
 }
 
+/// Covers: OU-1.
 #[test]
 fn memory_that_is_not_what_was_trusted_is_not_sealed() {
     let scene = Scene::under(exportable());
@@ -123,6 +124,7 @@ fn memory_that_is_not_what_was_trusted_is_not_sealed() {
     scene.outsider.free(address);
 }
 
+/// Covers: OU-1.
 #[test]
 fn the_policy_judges_memory_from_outside_as_it_judges_shards() {
     // Memory of cuMemAlloc can be exported, which no profile takes by default.

@@ -72,6 +72,7 @@ fn sweep(plain: bool, code: CUresult, check: impl Fn(&Machine, Function, Result<
     }
 }
 
+/// Covers: MS-004.
 #[test]
 fn every_call_fails_once_and_nothing_is_left() {
     for plain in [false, true] {
@@ -108,6 +109,7 @@ fn every_call_finds_the_context_lost_and_nobody_hangs() {
     );
 }
 
+/// Covers: FN-3.4.
 #[test]
 fn running_out_of_memory_is_retriable_and_the_next_seal_succeeds() {
     for (plain, function) in [
@@ -208,6 +210,7 @@ fn skip_each_launch(sizes: &[usize], levels: usize) {
     }
 }
 
+/// Covers: FN-2.2.
 #[test]
 fn no_launch_over_one_shard_can_do_nothing_unnoticed() {
     skip_each_launch(&[600_000], 1);
@@ -234,6 +237,7 @@ fn a_device_that_computes_wrongly_is_refused_at_the_start() {
     assert!(machine.live().is_empty(), "{:?}", machine.live());
 }
 
+/// Covers: IV-002.
 #[test]
 fn a_device_that_vanishes_is_a_typed_error() {
     let machine = Machine::builder()
@@ -258,6 +262,7 @@ fn a_device_that_vanishes_is_a_typed_error() {
     drop(lost);
 }
 
+/// Covers: MS-005.
 #[test]
 fn dropping_with_every_call_failing_never_panics() {
     for code in [

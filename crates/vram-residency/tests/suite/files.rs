@@ -18,6 +18,7 @@ fn seal_file(manager: &Manager, path: &PathBuf) -> Result<vram_residency::Sealed
     manager.seal(SealRequest::file(id("file"), path))
 }
 
+/// Covers: FN-2.1.
 #[test]
 fn a_model_file_is_sealed_with_its_tensor_table() {
     let machine = machine();
@@ -48,6 +49,7 @@ fn a_file_of_another_kind_is_sealed_as_bytes() {
     assert!(shard.tensors().is_none());
 }
 
+/// Covers: HI-1.
 #[test]
 fn bad_files_are_refused_by_name_before_anything_is_allocated() {
     let folder = tempfile::tempdir().unwrap();
@@ -144,6 +146,7 @@ impl<F: Fn() + Send + Sync> Progress for Meddler<F> {
     }
 }
 
+/// Covers: HI-2.
 #[test]
 fn a_file_that_changes_while_it_is_read_is_refused() {
     let content = weights(3 << 20);
@@ -228,6 +231,7 @@ fn a_folder_becomes_a_set_in_the_order_of_its_names() {
     assert!(manager.verify_all(&shards).unwrap().passed());
 }
 
+/// Covers: SE-2.
 #[test]
 fn a_folder_is_sealed_whole_or_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
@@ -244,6 +248,7 @@ fn a_folder_is_sealed_whole_or_not_at_all() {
     assert_eq!(manager.capacity().unwrap().used.0, 0);
 }
 
+/// Covers: VP-004.
 #[test]
 fn a_folder_that_fits_in_pieces_but_not_together_is_refused_before_reading() {
     let folder = tempfile::tempdir().unwrap();

@@ -99,6 +99,7 @@ fn the_shards_are_in_the_files_order_whichever_was_sealed_first() {
     }
 }
 
+/// Covers: SE-2.
 #[test]
 fn one_bad_file_among_sixteen_leaves_nothing() {
     for bad in [0, 7, FILES - 1] {
@@ -143,6 +144,7 @@ fn of_two_bad_files_the_first_is_told() {
     }
 }
 
+/// Covers: SE-2.
 #[test]
 fn a_file_that_changes_gives_the_others_up() {
     struct Meddler<'a>(&'a Path, Mutex<bool>);

@@ -40,6 +40,7 @@ fn is_expired(error: &Error) -> bool {
     matches!(error, Error::KeyExpired { key: found, .. } if *found == key(1).id())
 }
 
+/// Covers: XK-2.
 #[test]
 fn what_was_sealed_before_a_rotation_verifies_until_the_stated_time_and_then_no_more() {
     let clock = StoppedClock::at(NOW);
@@ -74,6 +75,7 @@ fn what_was_sealed_before_a_rotation_verifies_until_the_stated_time_and_then_no_
     assert!(manager.verify(&again).is_ok());
 }
 
+/// Covers: XK-2.
 #[test]
 fn a_key_whose_time_is_over_is_wiped_at_the_next_look() {
     let clock = StoppedClock::at(NOW);
@@ -88,6 +90,7 @@ fn a_key_whose_time_is_over_is_wiped_at_the_next_look() {
     assert!(is_expired(&manager.verify(&shard).unwrap_err()));
 }
 
+/// Covers: XK-2.
 #[test]
 fn a_rotation_with_no_time_ends_the_key_at_once() {
     let clock = StoppedClock::at(NOW);
@@ -197,6 +200,7 @@ fn a_previous_key_is_refused_when_it_is_the_present_one_or_its_time_is_over() {
     assert!(matches!(never, vram_seal::Error::KeyExpired { .. }));
 }
 
+/// Covers: VU-2.
 #[test]
 fn a_changed_record_is_an_alarm_also_where_its_key_is_gone() {
     let clock = StoppedClock::at(NOW);
@@ -255,6 +259,7 @@ fn sealing_and_verifying_go_on_while_keys_are_replaced() {
     );
 }
 
+/// Covers: PR-3.
 #[test]
 fn a_record_says_where_its_expected_digest_came_from() {
     let manager = keeping(&StoppedClock::at(NOW));

@@ -99,6 +99,7 @@ fn kill_one(path: &Path, run: u64, random: &mut TestRng) -> BTreeSet<String> {
     seen
 }
 
+/// Covers: AU-3.
 #[test]
 fn a_killed_process_leaves_every_seal_and_failure_that_it_acknowledged() {
     let mut random = TestRng::from_seed(RngAlgorithm::ChaCha, &[9; 32]);

@@ -92,6 +92,7 @@ fn counted_memory(manager: &Manager) -> u64 {
     manager.capacity().unwrap().used.0
 }
 
+/// Covers: RP-005.
 #[test]
 fn what_lives_is_what_was_allocated_and_not_freed() {
     let mut used = 0.0;
@@ -112,6 +113,7 @@ fn what_lives_is_what_was_allocated_and_not_freed() {
     assert!((shards - 1.0).abs() < 0.5);
 }
 
+/// Covers: OB-2.
 #[test]
 fn every_metric_names_its_device_and_none_names_a_shard() {
     let text = counted(|_, manager| {
@@ -169,6 +171,7 @@ fn the_catalogue_is_consistent() {
     assert_eq!(names.len(), CATALOGUE.len());
 }
 
+/// Covers: OB-2.
 #[test]
 fn everything_that_is_told_is_in_the_catalogue() {
     let text = counted(|machine, manager| {
@@ -188,6 +191,7 @@ fn everything_that_is_told_is_in_the_catalogue() {
     }
 }
 
+/// Covers: OB-2.
 #[test]
 fn every_counter_is_there_at_zero_before_there_is_anything_to_count() {
     let text = counted(|_, _| {});

@@ -76,6 +76,7 @@ fn recorded(machine: &Machine) -> (Manager, Arc<Recorder>) {
     (builder.build(&platform(machine)).unwrap(), recorder)
 }
 
+/// Covers: VP-001, VP-003, VP-005.
 #[test]
 fn test_vram_policy_enforced() {
     for (attribute, value, check) in VIOLATIONS {
@@ -99,6 +100,8 @@ fn test_vram_policy_enforced() {
         let shard = seal(&manager, "one", &weights(5000));
         let verified = manager.verify(&shard).unwrap();
         assert_eq!(verified.report.policy.verdict(), Verdict::Accepted);
+        // Attributes prove no residency: a shard too small to be measured stays unproven.
+        assert!(!verified.report.residency.is_proven());
         machine.set_pointer_attribute(0, attribute, value).unwrap();
         let error = manager.verify(&shard).unwrap_err();
         require_refused(&manager, &recorder, &error, check);
@@ -138,6 +141,7 @@ fn a_region_that_changed_during_its_upload_is_not_signed() {
     }
 }
 
+/// Covers: FZ-1.
 #[test]
 fn a_region_whose_freezing_was_undone_is_refused() {
     let machine = machine();
@@ -209,6 +213,7 @@ fn a_verification_asks_the_driver_about_a_region_twice_and_no_more() {
     );
 }
 
+/// Covers: FZ-2.
 #[test]
 fn memory_that_software_freezes_is_refused_unless_that_was_asked_for() {
     let model = DeviceModel::without_vmm();
@@ -281,6 +286,7 @@ fn shards_that_are_verified_together_are_judged_too() {
     assert!(manager.stop_reason().is_some());
 }
 
+/// Covers: PO-1.
 #[test]
 fn a_driver_that_will_not_say_is_not_believed() {
     let machine = machine();
@@ -296,6 +302,7 @@ fn a_driver_that_will_not_say_is_not_believed() {
     assert!(matches!(manager.verify(&shard), Err(Error::Policy(_))));
 }
 
+/// Covers: VP-002.
 #[test]
 fn test_unified_memory_disabled() {
     let unlike = [

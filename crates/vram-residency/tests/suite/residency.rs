@@ -100,6 +100,7 @@ fn host_memory_is_measured_through_the_same_function() {
     assert!(verdict.rate.is_some());
 }
 
+/// Covers: RE-2.
 #[test]
 fn a_shard_that_the_cache_could_answer_for_is_too_small() {
     let machine = card();
@@ -116,6 +117,7 @@ fn a_shard_that_the_cache_could_answer_for_is_too_small() {
     }
 }
 
+/// Covers: VP-005.
 #[test]
 fn verifying_a_large_shard_says_where_it_lies_for_free() {
     let machine = small_cache();
@@ -165,6 +167,7 @@ fn without_room_for_a_control_nothing_is_contradicted() {
     assert_ne!(verdict.status, ResidencyStatus::Contradicted, "{verdict}");
 }
 
+/// Covers: RE-2.
 #[test]
 fn a_link_that_nobody_knows_leaves_it_unproven() {
     let machine = small_cache();

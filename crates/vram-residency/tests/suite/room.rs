@@ -10,6 +10,7 @@ use vram_residency::{Error, Manager, SealRequest};
 use vram_sim::fleet::Kind;
 use vram_sim::{Machine, SimulatedWitness};
 
+/// Covers: MS-003, RP-004, EX-1.4.
 #[test]
 fn test_seal_model_zero_size_rejected() {
     let machine = machine();
@@ -29,6 +30,7 @@ fn test_seal_model_zero_size_rejected() {
     );
 }
 
+/// Covers: FN-4.3, IV-001.
 #[test]
 fn test_valid_model_size() {
     let machine = machine();
@@ -54,6 +56,24 @@ fn test_valid_model_size() {
     );
 }
 
+/// Covers: IV-001.
+#[test]
+fn the_default_maximum_is_100_gib_to_the_byte() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let seal_of = |size| {
+        let mut never_read = Unreadable;
+        manager.seal(SealRequest::reader(id("huge"), &mut never_read, size))
+    };
+
+    let at_most = seal_of(100 << 30).unwrap_err();
+    let over = seal_of((100 << 30) + 1).unwrap_err();
+
+    assert!(matches!(at_most, Error::NoRoom(_)), "{at_most:?}");
+    assert!(matches!(over, Error::TooLarge { .. }), "{over:?}");
+}
+
+/// Covers: RP-003.
 #[test]
 fn test_size_exceeds_max_rejected() {
     let machine = machine();
@@ -80,6 +100,7 @@ fn test_size_exceeds_max_rejected() {
     );
 }
 
+/// Covers: VP-004.
 #[test]
 fn a_model_that_cannot_fit_is_refused_before_a_byte_is_read() {
     let machine = machine();
@@ -101,6 +122,7 @@ fn a_model_that_cannot_fit_is_refused_before_a_byte_is_read() {
     assert!(seal_fits(&manager), "the next one that fits is sealed");
 }
 
+/// Covers: FN-4.3.
 #[test]
 fn a_size_that_overflows_when_rounded_up_is_refused() {
     let machine = machine();
@@ -119,6 +141,7 @@ fn a_size_that_overflows_when_rounded_up_is_refused() {
     }
 }
 
+/// Covers: FN-4.3.
 #[test]
 fn a_model_that_fills_the_capacity_exactly_is_sealed() {
     let machine = machine();
@@ -179,6 +202,7 @@ fn shared(witness: SimulatedWitness) -> (Machine, Manager) {
     (machine, manager)
 }
 
+/// Covers: VP-004.
 #[test]
 fn who_holds_the_memory_is_named_with_those_that_hold_most_first() {
     let witness = unsound(|card| {
@@ -275,6 +299,7 @@ fn a_folder_that_cannot_fit_says_what_all_of_it_needs() {
     assert!(error.to_string().contains("trainer (pid 12)"), "{error}");
 }
 
+/// Covers: VP-004.
 #[test]
 fn on_a_card_that_three_others_use_each_of_them_is_named() {
     let shared = Kind::Shared.build().unwrap();

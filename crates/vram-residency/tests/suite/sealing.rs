@@ -10,6 +10,7 @@ use vram_sys::{CUresult, Function};
 /// What a driver says to what it won't do.
 const REFUSED: CUresult = CUresult::CUDA_ERROR_NOT_PERMITTED;
 
+/// Covers: FN-2.1, EX-1.1.
 #[test]
 fn test_seal_model_basic() {
     let machine = machine();
@@ -39,10 +40,12 @@ fn test_seal_model_basic() {
     assert_eq!(machine.peek(allocation, 0, bytes.len()).unwrap(), bytes);
 }
 
+/// Covers: EX-1.1.
 #[test]
 fn a_shard_serializes_as_what_was_sealed() {
     let machine = machine();
-    let shard = seal(&manager(&machine), "layers-0", &weights(5000));
+    let shard: vram_residency::ModelShardHandle =
+        seal(&manager(&machine), "layers-0", &weights(5000));
 
     let shown = serde_json::to_value(&shard).unwrap();
 
@@ -135,6 +138,7 @@ fn a_reader_in_small_pieces_seals_the_same() {
     assert_eq!(shard.content_digest(), whole.content_digest());
 }
 
+/// Covers: FN-2.1.
 #[test]
 fn a_reader_that_ends_early_or_goes_on_is_refused_and_leaves_nothing() {
     let machine = machine();
@@ -211,6 +215,7 @@ fn a_reader_that_claims_more_than_it_was_given_room_for_is_refused() {
     assert!(matches!(error, Error::Read { .. }), "{error:?}");
 }
 
+/// Covers: EX-2.4.
 #[test]
 fn a_reader_that_panics_leaves_nothing_behind() {
     struct Panics(bool);
@@ -238,6 +243,7 @@ fn a_reader_that_panics_leaves_nothing_behind() {
     assert!(seal_fits(&manager), "and the manager goes on");
 }
 
+/// Covers: PR-4.
 #[test]
 fn an_expected_digest_is_compared_before_anything_is_signed() {
     let machine = machine();
@@ -299,6 +305,7 @@ impl vram_residency::Progress for FlipWhileUploading {
     }
 }
 
+/// Covers: FN-2.1.
 #[test]
 fn an_upload_that_does_not_arrive_whole_is_never_signed() {
     let machine = machine();
@@ -343,6 +350,7 @@ fn an_id_is_taken_while_its_shard_lives() {
     assert!(manager.seal(SealRequest::bytes(id("one"), &[1])).is_ok());
 }
 
+/// Covers: FN-4.2.
 #[test]
 fn test_seal_validates_shard_id_format() {
     let machine = machine();
@@ -383,6 +391,7 @@ fn test_seal_validates_shard_id_format() {
     );
 }
 
+/// Covers: VP-003.
 #[test]
 fn staging_and_released_memory_hold_no_weights_afterwards() {
     let machine = machine();
@@ -401,6 +410,7 @@ fn staging_and_released_memory_hold_no_weights_afterwards() {
     assert_eq!(machine.physical_pages_containing(piece).unwrap(), 0);
 }
 
+/// Covers: FN-3.2, MS-005, RP-005, EX-2.4.
 #[test]
 fn test_drop_frees_memory() {
     let machine = machine();
@@ -424,10 +434,38 @@ fn test_drop_frees_memory() {
     );
     assert_eq!(recorder.names(), ["allocated", "sealed", "freed"]);
     assert_eq!(after.allocations - after.frees, after.regions);
+    let piece = &weights(3 << 20)[1 << 20..(1 << 20) + 64];
+    assert_eq!(machine.physical_pages_containing(piece).unwrap(), 0);
+
+    // What panics while it holds a shard frees it too.
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _held = seal(&manager, "two", &weights(3 << 20));
+        panic!("the caller's own");
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(manager.capacity().unwrap().used, before.used);
+
+    // A driver that refuses everything makes no drop panic.
+    let shard = seal(&manager, "three", &weights(5000));
+    machine.fail_every_call(CUresult::CUDA_ERROR_INVALID_VALUE);
+    drop(shard);
+    assert_eq!(recorder.count("allocated"), 3);
     drop(manager);
+}
+
+#[test]
+fn a_manager_that_is_dropped_leaves_nothing_on_the_device() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let shard = seal(&manager, "one", &weights(5000));
+
+    drop(shard);
+    drop(manager);
+
     assert!(machine.live().is_empty(), "{:?}", machine.live());
 }
 
+/// Covers: SI-1.
 #[test]
 fn a_simulated_device_is_refused_unless_asked_for_by_name() {
     let machine = machine();
@@ -453,6 +491,7 @@ fn a_manager_without_a_key_is_refused() {
     assert!(matches!(error, Error::NoKey), "{error:?}");
 }
 
+/// Covers: FZ-2.
 #[test]
 fn without_virtual_memory_management_a_shard_is_frozen_in_software_and_says_so() {
     let model = vram_sim::DeviceModel::without_vmm();
@@ -584,6 +623,7 @@ fn a_seal_that_fails_tells_what_became_of_its_memory_after_that() {
     assert_eq!(recorder.told("release_failed")[0]["wiped"], false);
 }
 
+/// Covers: RP-005.
 #[test]
 fn a_shard_that_is_released_is_told_once_as_freed() {
     let machine = machine();

@@ -79,6 +79,7 @@ fn everything_emitted(machine: &Machine) -> (String, Vec<u64>) {
     (shown.join("\n"), addresses)
 }
 
+/// Covers: MS-001, CI-006, EX-2.3, VU-1.
 #[test]
 fn test_debug_format_omits_vram_ptr() {
     let machine = machine();
@@ -99,8 +100,10 @@ fn test_debug_format_omits_vram_ptr() {
             assert!(!shown.contains(&form), "an address is shown: {form}");
         }
     }
+    shown_nowhere(&shown, &TOKEN);
 }
 
+/// Covers: CI-006.
 #[test]
 fn key_material_is_shown_nowhere() {
     let machine = machine();

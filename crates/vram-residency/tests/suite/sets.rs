@@ -37,6 +37,7 @@ fn a_whole_set_is_verified_and_permitted() {
     assert_eq!(verification.into_permits().unwrap().len(), 3);
 }
 
+/// Covers: SE-1.
 #[test]
 fn a_shard_missing_repeated_reordered_or_foreign_is_refused_and_nothing_is_measured() {
     let machine = machine();

@@ -1,12 +1,17 @@
 //! Verifying: what passes, what is found, and what happens to the manager then.
 
 use vram_residency::{Error, Manager, SealRequest};
-use vram_seal::{HashPlan, Salt, SealTag, SealedRecord, Token, VerityDigest, hash_bytes};
+use vram_seal::evidence::{Challenge, Expectations, ExpectedShard, Profile, verify_evidence};
+use vram_seal::{
+    HashPlan, Salt, SealTag, SealedRecord, SignatureAlgorithm, SigningKey, Token, VerityDigest,
+    hash_bytes,
+};
 use vram_sim::Machine;
 use vram_sys::{CUresult, Function};
 
 use crate::support::*;
 
+/// Covers: FN-2.2, CI-007, VP-006, IV-004, EX-1.2.
 #[test]
 fn test_verify_sealed_valid() {
     let machine = machine();
@@ -17,9 +22,15 @@ fn test_verify_sealed_valid() {
         .unwrap();
     let bytes = weights(3_000_001);
     let shard = seal(&manager, "layers-0", &bytes);
+    machine.record();
 
     let verified = manager.verify(&shard).unwrap();
 
+    let launched = |call: &vram_sim::Call| call.function == Function::cuLaunchKernel;
+    assert!(
+        machine.stop_recording().iter().any(launched),
+        "it was measured"
+    );
     assert_eq!(verified.report.shard, *shard.id());
     assert_eq!(verified.report.verity, shard.verity_digest());
     assert_eq!(verified.report.size.0, 3_000_001);
@@ -29,8 +40,43 @@ fn test_verify_sealed_valid() {
     // The permit leads to the bytes.
     let address = verified.permit.device_address().unwrap().as_raw();
     assert!(machine.addresses().contains(&address));
+    // The digest reads as it prints, and no shorter or longer.
+    let printed = verified.report.verity.to_string();
+    assert_eq!(
+        printed.parse::<VerityDigest>().unwrap(),
+        shard.verity_digest()
+    );
+    assert!(printed[1..].parse::<VerityDigest>().is_err());
+    assert!(format!("{printed}0").parse::<VerityDigest>().is_err());
+    // Others can check it, with the file and the public key.
+    let challenge = Challenge::generate().unwrap();
+    let key = SigningKey::generate(SignatureAlgorithm::Ed25519).unwrap();
+    let shards = std::slice::from_ref(&shard);
+    let evidence = manager
+        .attest(shards, challenge, &key)
+        .unwrap()
+        .to_json()
+        .unwrap();
+    let mut expected = Expectations::new(std::time::SystemTime::now(), Some(challenge));
+    let file = ExpectedShard::of_bytes(&bytes, Some(&challenge));
+    expected.shards = Some([(id("layers-0"), file)].into());
+    expected.least_profile = Profile::Development;
+    expected.accept_simulated = true;
+    expected.accept_warnings = true;
+    expected.accept_unproven_residency = true;
+    verify_evidence(&evidence, key.verifying_key(), &expected).unwrap();
+
+    // What passed once does not pass any more when a bit has changed, nor does anything after that.
+    machine
+        .flip_bit(allocation_of(&machine, &bytes), 1_234_567, 1)
+        .unwrap();
+    let changed = manager.verify(&shard).unwrap_err();
+    assert!(matches!(changed, Error::Tampered { .. }), "{changed:?}");
+    let stopped = manager.verify(&shard).unwrap_err();
+    assert!(matches!(stopped, Error::Stopped { .. }), "{stopped:?}");
 }
 
+/// Covers: FN-2.2.
 #[test]
 fn verifying_copies_no_weights_to_the_host() {
     let machine = machine();
@@ -55,6 +101,7 @@ fn verifying_copies_no_weights_to_the_host() {
     );
 }
 
+/// Covers: EX-2.1, LO-1.
 #[test]
 fn one_bit_anywhere_is_found_and_located() {
     let bytes = weights(1_200_001);
@@ -90,6 +137,7 @@ fn one_bit_anywhere_is_found_and_located() {
     }
 }
 
+/// Covers: LO-1.
 #[test]
 fn damage_in_many_places_is_all_located() {
     let machine = machine();
@@ -125,6 +173,7 @@ fn padding_after_the_last_byte_is_not_the_shard() {
     assert!(manager.verify(&shard).is_ok());
 }
 
+/// Covers: EX-2.1.
 #[test]
 fn test_verify_record_changed_anywhere_is_refused() {
     let machine = machine();
@@ -159,6 +208,7 @@ fn another(machine: &Machine) -> Manager {
     manager(machine)
 }
 
+/// Covers: EX-2.2.
 #[test]
 fn a_replaced_tag_is_refused() {
     let machine = machine();
@@ -174,6 +224,7 @@ fn a_replaced_tag_is_refused() {
     assert!(matches!(error, Error::SealBroken { .. }), "{error:?}");
 }
 
+/// Covers: VU-2.
 #[test]
 fn the_record_of_another_seal_is_refused() {
     let machine = machine();
@@ -190,6 +241,7 @@ fn the_record_of_another_seal_is_refused() {
     assert!(error.is_fatal());
 }
 
+/// Covers: CI-001.
 #[test]
 fn a_shard_sealed_under_another_workers_key_is_refused() {
     let machine = machine();
@@ -213,6 +265,7 @@ fn a_shard_sealed_under_another_workers_key_is_refused() {
     assert!(theirs.verify(&shard).is_ok());
 }
 
+/// Covers: CI-007.
 #[test]
 fn a_failure_stops_the_manager_for_every_shard() {
     let machine = machine();
@@ -251,6 +304,7 @@ fn a_failure_stops_the_manager_for_every_shard() {
     );
 }
 
+/// Covers: CI-007.
 #[test]
 fn one_bad_shard_among_three_is_named_and_no_permit_is_given() {
     let machine = machine();
@@ -364,6 +418,7 @@ fn all_shards_of_a_set_verify_and_are_permitted() {
     assert!(permits.iter().all(|permit| permit.device_address().is_ok()));
 }
 
+/// Covers: FZ-1.
 #[test]
 fn a_copy_into_a_frozen_shard_is_refused_by_the_driver_and_changes_nothing() {
     let machine = machine();
@@ -409,6 +464,7 @@ fn a_kernel_that_writes_a_frozen_shard_is_stopped_by_the_device_and_stops_the_ma
     drop(shard);
 }
 
+/// Covers: EX-1.2.
 #[test]
 fn a_lost_device_is_fatal_and_nothing_hangs() {
     let machine = machine();
@@ -426,6 +482,7 @@ fn a_lost_device_is_fatal_and_nothing_hangs() {
     drop(manager);
 }
 
+/// Covers: TE-1.
 #[test]
 fn a_permit_reaches_tensors_by_name_and_no_further_than_the_shard() {
     let folder = tempfile::tempdir().unwrap();

@@ -99,6 +99,7 @@ mod tests {
         assert_eq!(body_len as usize, encoding.len() - 14);
     }
 
+    /// Covers: CI-002.
     #[test]
     fn every_field_is_encoded() {
         let encoding = sample::full().encode();

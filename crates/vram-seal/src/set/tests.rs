@@ -68,6 +68,7 @@ fn the_order_in_which_shards_are_gathered_does_not_count() {
     }
 }
 
+/// Covers: SE-1.
 #[test]
 fn index_total_size_and_digest_make_the_root_and_nothing_else_does() {
     let root = SetRoot::of_records(&three()).unwrap();
@@ -94,6 +95,7 @@ fn index_total_size_and_digest_make_the_root_and_nothing_else_does() {
     assert_ne!(SetRoot::of_records(&four).unwrap(), root, "the total");
 }
 
+/// Covers: SE-1.
 #[test]
 fn a_missing_shard_is_named() {
     for absent in 0..3 {
@@ -116,6 +118,7 @@ fn a_missing_shard_is_named() {
     assert_eq!(refusals(&[])[1], SetRefusal::Empty);
 }
 
+/// Covers: SE-1.
 #[test]
 fn a_repeated_shard_is_named() {
     let mut records = three();
@@ -131,6 +134,7 @@ fn a_repeated_shard_is_named() {
     assert_eq!(refusals(&records), [expected.clone(), expected]);
 }
 
+/// Covers: SE-1.
 #[test]
 fn shards_given_in_another_order_are_named() {
     let mut records = three();
@@ -241,6 +245,8 @@ struct Vector {
 }
 
 /// The vectors of `docs/spec/set-root.md`, read from that page.
+///
+/// Covers: SE-1.
 #[test]
 fn roots_are_as_the_page_says() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/spec/set-root.md");

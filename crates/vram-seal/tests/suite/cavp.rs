@@ -51,11 +51,13 @@ fn check_messages(text: &str, count: usize) {
     }
 }
 
+/// Covers: CI-004.
 #[test]
 fn nist_short_messages() {
     check_messages(include_str!("../vectors/SHA256ShortMsg.rsp"), 65);
 }
 
+/// Covers: CI-004.
 #[test]
 fn nist_long_messages() {
     check_messages(include_str!("../vectors/SHA256LongMsg.rsp"), 64);
@@ -63,6 +65,8 @@ fn nist_long_messages() {
 
 /// The Secure Hash Algorithm Validation System, 6.4: a thousand digests of the last three, a
 /// hundred times over.
+///
+/// Covers: CI-004.
 #[test]
 fn nist_monte_carlo() {
     let text = include_str!("../vectors/SHA256Monte.rsp");

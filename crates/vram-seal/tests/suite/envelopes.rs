@@ -407,6 +407,7 @@ proptest! {
         }
     }
 
+    /// Covers: HI-3.
     #[test]
     fn what_is_signed_comes_back_to_whoever_has_the_key_and_asks_for_the_type(
         payload in prop::collection::vec(any::<u8>(), 0..400),

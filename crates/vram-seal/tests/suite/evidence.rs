@@ -80,6 +80,7 @@ fn what_was_not_compared_is_not_said_to_have_been() {
     assert!(!verified.answer_was_recomputed());
 }
 
+/// Covers: EV-1.
 #[test]
 fn evidence_by_another_key_is_refused_without_a_look_at_it() {
     let other = SigningKey::generate(SignatureAlgorithm::EcdsaP256Sha256).unwrap();
@@ -93,6 +94,7 @@ fn evidence_by_another_key_is_refused_without_a_look_at_it() {
     assert_refused_for(b"{}", &expectations(), "not a DSSE envelope");
 }
 
+/// Covers: EV-2.
 #[test]
 fn the_answer_to_another_challenge_is_refused() {
     let mut expected = expectations();
@@ -100,6 +102,7 @@ fn the_answer_to_another_challenge_is_refused() {
     assert_refused_for(&signed(|_| {}), &expected, "challenge: 00010203");
 }
 
+/// Covers: EV-2.
 #[test]
 fn evidence_that_is_too_old_or_from_the_future_is_refused() {
     let document = signed(|_| {});
@@ -120,6 +123,7 @@ fn evidence_that_is_too_old_or_from_the_future_is_refused() {
     assert_refused_for(&document, &early, "compare the clocks");
 }
 
+/// Covers: EV-4.
 #[test]
 fn a_simulated_device_is_refused_unless_it_was_accepted_by_name() {
     let document = signed(|evidence| {
@@ -135,6 +139,7 @@ fn a_simulated_device_is_refused_unless_it_was_accepted_by_name() {
     assert!(failures(&document, &expected).is_empty());
 }
 
+/// Covers: EV-4.
 #[test]
 fn only_a_policy_that_accepts_is_accepted() {
     let with = |status, enforcement| {
@@ -167,6 +172,7 @@ fn only_a_policy_that_accepts_is_accepted() {
     assert_eq!(failures.len(), 3, "and neither shard was looked at");
 }
 
+/// Covers: EV-4.
 #[test]
 fn a_policy_that_was_softened_is_refused() {
     let document = signed(|evidence| evidence.policy.profile = Profile::Standard);
@@ -255,6 +261,7 @@ fn a_required_check_must_have_looked_at_every_shard() {
     );
 }
 
+/// Covers: EV-4.
 #[test]
 fn a_rate_that_contradicts_residency_is_never_accepted() {
     let with = |verdict| signed(move |evidence| evidence.shards[1].residency.verdict = verdict);
@@ -277,6 +284,7 @@ fn a_rate_that_contradicts_residency_is_never_accepted() {
     }
 }
 
+/// Covers: EV-3.
 #[test]
 fn the_shards_are_exactly_the_expected_ones() {
     let document = signed(|_| {});
@@ -304,6 +312,7 @@ fn the_shards_are_exactly_the_expected_ones() {
     assert_refused_for(&document, &more, "shard model:2 is not in the evidence");
 }
 
+/// Covers: EV-3.
 #[test]
 fn every_digest_that_is_expected_is_compared() {
     let document = signed(|_| {});

@@ -16,6 +16,7 @@ fn fenced(language: &str) -> String {
     block.split_once("\n```").unwrap().0.to_owned()
 }
 
+/// Covers: EV-5.
 #[test]
 fn the_pages_example_is_what_is_written_to_the_byte() {
     let payload = String::from_utf8(statement().to_json().unwrap()).unwrap();
@@ -38,6 +39,7 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
+    /// Covers: EV-1.
     #[test]
     fn a_changed_byte_is_refused(at in any::<Index>(), flip in 1..=255_u8) {
         let mut document = signed(|_| {});
@@ -46,6 +48,7 @@ proptest! {
         prop_assert!(verify_evidence(&document, key().verifying_key(), &expectations()).is_err());
     }
 
+    /// Covers: EV-1.
     #[test]
     fn a_cut_or_longer_document_is_refused(at in any::<Index>(), more in prop::collection::vec(any::<u8>(), 1..4)) {
         let document = signed(|_| {});

@@ -19,6 +19,7 @@ fn pattern(size: usize) -> Vec<u8> {
         .collect()
 }
 
+/// Covers: FN-2.3.
 #[test]
 fn digests_that_the_tools_printed() {
     let rows: Vec<Row> = serde_json::from_str(include_str!("../vectors/fsverity.json")).unwrap();
@@ -52,6 +53,8 @@ fn digests_that_the_tools_printed() {
 
 /// Asks the tool itself where it is installed. Set `VRAM_REQUIRE_FSVERITY` to make it a failure
 /// that it is not.
+///
+/// Covers: FN-2.3.
 #[test]
 fn digests_that_the_tool_prints_now() {
     if Command::new("fsverity").arg("--version").output().is_err() {

@@ -61,6 +61,7 @@ const KEYS: [(&str, &str); 2] = [
     ("p256", include_str!("../vectors/keys/p256.pem")),
 ];
 
+/// Covers: EV-5.
 #[test]
 fn what_is_signed_here_verifies_there_and_tampering_is_refused_there() {
     let Some(python) = python("what_is_signed_here_verifies_there_and_tampering_is_refused_there")

@@ -86,6 +86,7 @@ proptest! {
         prop_assert_eq!(serde_json::from_str::<SealedRecord>(&json).unwrap(), sealed);
     }
 
+    /// Covers: CI-002.
     #[test]
     fn records_share_an_encoding_or_a_tag_only_if_equal(
         one in record(),
@@ -115,6 +116,7 @@ proptest! {
         }
     }
 
+    /// Covers: CI-002.
     #[test]
     fn any_bytes_are_refused_or_the_encoding_of_what_was_read(
         record in record(),
@@ -137,6 +139,7 @@ proptest! {
         prop_assert!(SealRecord::decode(&encoding[..cut]).is_err());
     }
 
+    /// Covers: VU-2.
     #[test]
     fn a_flipped_bit_of_a_tag_is_refused(record in record(), at in 0..32_usize, bit in 0..8) {
         let mut tag = *sign(&key(1), &record).unwrap().as_bytes();

@@ -50,6 +50,7 @@ fn hashes(blocks: &[[u8; 32]]) -> Vec<BlockHash> {
 }
 
 proptest! {
+    /// Covers: FN-2.3.
     #[test]
     fn agrees_with_a_naive_tree(data in data(), salt in salt()) {
         let naive = NaiveTree::new(&data, salt.as_bytes());
@@ -89,6 +90,7 @@ proptest! {
         prop_assert_eq!(finish_from_groups(groups, data.len() as u64, &salt).unwrap(), measured);
     }
 
+    /// Covers: LO-1.
     #[test]
     fn a_flipped_bit_is_found_in_its_block(
         data in data().prop_filter("there is a bit to flip", |data| !data.is_empty()),

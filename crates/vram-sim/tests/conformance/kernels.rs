@@ -34,6 +34,7 @@ fn attribute(rig: &Rig, function: CUfunction, attribute: u32) -> Answer<i32> {
     cuda!(rig, cuFuncGetAttribute(&mut value, attribute, function)).map(|()| value)
 }
 
+/// Covers: TS-1.5.
 #[test]
 fn leaf_digests_of_frozen_memory_are_rings() {
     let rig = Rig::new();
@@ -356,6 +357,7 @@ fn modules_and_functions_are_of_one_context() {
     assert_eq!(cuda!(rig, cuModuleUnload(module)), Err(INVALID_HANDLE));
 }
 
+/// Covers: TS-1.5.
 #[test]
 fn every_kernel_has_a_name_here() {
     let rig = Rig::new();

@@ -6,6 +6,7 @@ use vram_sys::{CUresult, Origin};
 
 use crate::rig::*;
 
+/// Covers: TS-1.5.
 #[test]
 fn a_simulated_driver_says_that_it_is_one() {
     let machine = Machine::builder().build().unwrap();

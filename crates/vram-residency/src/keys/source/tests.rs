@@ -94,6 +94,7 @@ fn what_is_short_empty_or_long_is_refused() {
     file.seal_key(SecretForm::Raw).unwrap();
 }
 
+/// Covers: XK-1.
 #[test]
 fn a_file_that_others_may_read_or_write_is_refused() {
     let (_folder, path) = folder();
@@ -110,6 +111,7 @@ fn a_file_that_others_may_read_or_write_is_refused() {
     }
 }
 
+/// Covers: XK-1.
 #[test]
 fn links_folders_pipes_and_devices_are_refused_without_waiting() {
     let (folder, path) = folder();
@@ -279,6 +281,7 @@ fn a_signing_key_is_read_from_pem_and_nothing_else() {
     ));
 }
 
+/// Covers: CI-006.
 #[test]
 fn no_refusal_holds_any_of_the_secret() {
     let (_folder, path) = folder();
