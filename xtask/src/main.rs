@@ -8,10 +8,12 @@ mod gpu;
 mod kernels;
 mod link_stub;
 mod model;
+mod planted_breaks;
 mod process;
 mod properties;
 mod python;
 mod test;
+mod test_id;
 mod timing;
 mod wheels;
 
@@ -46,6 +48,8 @@ enum Task {
     Model(model::Options),
     /// Lets a fuzzer look for bytes that break a parser.
     Fuzz(fuzz::Options),
+    /// Breaks the code once for each row of the catalogue, and requires that a test notices.
+    PlantedBreaks(planted_breaks::Options),
     /// Runs the property tests, and no others, with as many cases as asked for.
     Properties(properties::Options),
     /// Flips random bits of sealed shards, and requires that each is found and located.
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
         Task::Python(options) => python::run(&options),
         Task::Model(options) => model::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::PlantedBreaks(options) => planted_breaks::run(&options),
         Task::Properties(options) => properties::run(&options),
         Task::Faults(options) => faults::run(&options),
         Task::Timing(options) => timing::run(&options),
