@@ -9,6 +9,7 @@ mod gpu;
 mod kernels;
 mod link_stub;
 mod model;
+mod planted_breaks;
 mod process;
 mod proof;
 mod properties;
@@ -16,6 +17,7 @@ mod public_api;
 mod python;
 mod summary;
 mod test;
+mod test_id;
 mod timing;
 mod wheels;
 
@@ -54,6 +56,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Runs every test and writes what they came to as signed evidence, or checks such evidence.
     ProofBundle(proof::Options),
+    /// Breaks the code once for each row of the catalogue, and requires that a test notices.
+    PlantedBreaks(planted_breaks::Options),
     /// Runs the property tests, and no others, with as many cases as asked for.
     Properties(properties::Options),
     /// Flips random bits of sealed shards, and requires that each is found and located.
@@ -77,6 +81,7 @@ fn main() -> ExitCode {
         Task::Model(options) => model::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::ProofBundle(options) => proof::run(&options),
+        Task::PlantedBreaks(options) => planted_breaks::run(&options),
         Task::Properties(options) => properties::run(&options),
         Task::Faults(options) => faults::run(&options),
         Task::Fsverity(options) => fsverity::run(&options),

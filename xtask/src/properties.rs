@@ -1,18 +1,13 @@
 //! `cargo xtask properties`: the property tests of all crates, and no others, with as many cases as asked for.
 //!
-//! A property test is one inside `proptest! { … }`; they are found by reading the sources, so none has to be listed.
-//! Each takes the number of cases from `PROPTEST_CASES`, by proptest's default configuration: 256 without it. What
-//! fails is written into a folder `proptest-regressions` of its crate, which is committed, and is tried first from
-//! then on.
-
-mod sources;
-
-use std::collections::{BTreeMap, BTreeSet};
+//! A property test is one inside `proptest! { … }`, or one that runs cases of its own; they are found by reading
+//! the sources, so none has to be listed. Each takes the number of cases from `PROPTEST_CASES`, by proptest's
+//! default configuration: 256 without it. What fails is written into a folder `proptest-regressions` of its crate,
+//! which is committed, and is tried first from then on.
 
 use anyhow::bail;
 
-use self::sources::Property;
-use crate::{link_stub, process};
+use crate::{catalogue, link_stub, process, test_id};
 
 /// How proptest is told the number of cases.
 const CASES: &str = "PROPTEST_CASES";
@@ -31,114 +26,101 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    let mut properties = sources::find(&process::workspace())?;
-    if !options.package.is_empty() {
-        properties.retain(|property| options.package.contains(&property.package));
-    }
-    if properties.is_empty() {
+    let mut ids = catalogue::property_tests(&process::workspace())?;
+    ids.retain(|id| is_of(id, &options.package));
+    if ids.is_empty() {
         bail!("no property test was found: name crates that have some");
     }
-    let names = by_package(&properties);
     if options.list {
-        for (package, names) in &names {
-            for name in names {
-                process::report(&format!("{package} {name}"));
-            }
+        for id in &ids {
+            process::report(id);
         }
         return Ok(());
     }
-    let (count, cases) = (properties.len(), options.cases);
+    let (count, cases) = (ids.len(), options.cases);
+    process::report(&format!("{count} property tests, {cases} cases each"));
+    let binaries = test_id::by_binary(ids.iter().map(String::as_str));
+    let stub = link_stub::generate()?;
+    let mut failed = Vec::new();
+    // One binary after the other, all of them: a property that fails doesn't hide those after it.
+    for (binary, paths) in &binaries {
+        let mut cargo = process::cargo();
+        test_id::run_with(&mut cargo, binary, paths);
+        cargo.env(CASES, cases.to_string());
+        cargo.env(link_stub::VARIABLE, &stub);
+        if let Err(error) = process::run(&mut cargo) {
+            process::report(&format!("error: {error:#}"));
+            failed.push(binary.as_str());
+        }
+    }
+    if !failed.is_empty() {
+        bail!("properties failed in {}", failed.join(", "));
+    }
     process::report(&format!(
-        "{count} property tests of {} crates, {cases} cases each",
-        names.len()
+        "{count} property tests passed with {cases} cases each"
     ));
-    if process::works(process::cargo().args(["nextest", "--version"])) {
-        return with_nextest(&names, cases);
-    }
-    names
-        .iter()
-        .try_for_each(|(package, names)| with_cargo(package, names, cases))
+    Ok(())
 }
 
-fn by_package(properties: &[Property]) -> BTreeMap<&str, BTreeSet<&str>> {
-    let mut names: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for property in properties {
-        let of_package = names.entry(&property.package).or_default();
-        of_package.insert(&property.name);
-    }
-    names
-}
-
-/// The tests of these names, wherever they stand in their crates.
-fn filter(names: &BTreeMap<&str, BTreeSet<&str>>) -> String {
-    let of_package = |(package, names): (&&str, &BTreeSet<&str>)| {
-        let names = names.iter().copied().collect::<Vec<_>>().join("|");
-        format!("(package(={package}) & test(/(^|::)({names})$/))")
-    };
-    names.iter().map(of_package).collect::<Vec<_>>().join(" | ")
-}
-
-fn with_nextest(names: &BTreeMap<&str, BTreeSet<&str>>, cases: u32) -> anyhow::Result<()> {
-    let mut cargo = process::cargo();
-    cargo.args(["nextest", "run", "--all-features", "--locked"]);
-    for package in names.keys() {
-        cargo.args(["--package", package]);
-    }
-    cargo.arg("--filterset").arg(filter(names));
-    cargo.env(CASES, cases.to_string());
-    process::run(cargo.env(link_stub::VARIABLE, link_stub::generate()?))
-}
-
-/// Where nextest is not installed. The names are parts of names here: a test that happens to contain one runs too.
-fn with_cargo(package: &str, names: &BTreeSet<&str>, cases: u32) -> anyhow::Result<()> {
-    let mut cargo = process::cargo();
-    cargo.args(["test", "--all-features", "--locked", "--package", package]);
-    cargo.args(["--lib", "--bins", "--tests", "--"]).args(names);
-    cargo.env(CASES, cases.to_string());
-    process::run(cargo.env(link_stub::VARIABLE, link_stub::generate()?))
+/// Whether a test is of one of these crates; of any, where none is named.
+fn is_of(id: &str, packages: &[String]) -> bool {
+    let binary = id.split_once(' ').map_or(id, |(binary, _)| binary);
+    let package = binary
+        .split_once("::")
+        .map_or(binary, |(package, _)| package);
+    packages.is_empty() || packages.iter().any(|named| named == package)
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use super::*;
 
-    fn property(package: &str, name: &str) -> Property {
-        Property {
-            package: package.to_owned(),
-            name: name.to_owned(),
-            lowers_cases: false,
+    #[test]
+    fn tests_are_chosen_by_their_crate() {
+        let of_seal = ["vram-seal".to_owned()];
+
+        assert!(is_of("vram-seal tag::x", &of_seal) && is_of("vram-seal::suite x", &of_seal));
+        assert!(!is_of("vram-sealed::suite x", &of_seal));
+        assert!(is_of("vram-policy x", &[]));
+    }
+
+    /// The sources of the crates and of their tests, but for this folder's.
+    fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path.display().to_string(), text));
+            }
         }
     }
 
+    /// A property with a number of cases of its own would not be tried longer when that is asked for, and what fails
+    /// would be lost where persistence is turned off.
     #[test]
-    fn the_filter_takes_whole_names_of_their_own_crate() {
-        let properties = [property("b", "y"), property("a", "x"), property("b", "z")];
+    fn every_property_takes_its_number_of_cases_from_the_default_and_persists_what_fails() {
+        let mut all = Vec::new();
+        for folder in ["crates", "cuda-kernels", "tests"] {
+            sources(&process::workspace().join(folder), &mut all);
+        }
+        let with_properties = all.iter().filter(|(_, text)| text.contains("proptest!"));
+        let with_properties: Vec<_> = with_properties.collect();
 
-        let filter = filter(&by_package(&properties));
-
-        assert_eq!(
-            filter,
-            "(package(=a) & test(/(^|::)(x)$/)) | (package(=b) & test(/(^|::)(y|z)$/))"
-        );
-    }
-
-    /// A property with a number of cases of its own would not be tried longer when that is asked for.
-    #[test]
-    fn every_property_of_the_workspace_takes_its_number_of_cases_from_the_default() {
-        let properties = sources::find(&process::workspace()).unwrap();
-
-        let fixed: Vec<_> = properties
-            .iter()
-            .filter(|property| property.lowers_cases)
-            .collect();
-        assert!(
-            properties.len() > 40,
-            "only {} were found",
-            properties.len()
-        );
-        assert!(fixed.is_empty(), "{fixed:?}");
+        assert!(with_properties.len() > 15, "{}", with_properties.len());
+        for (path, text) in with_properties {
+            assert!(!text.contains("with_cases("), "{path}");
+            assert!(!text.contains("failure_persistence: None"), "{path}");
+            let configured = text.matches("cases: ").count();
+            let derived = text
+                .matches("cases: ProptestConfig::default().cases")
+                .count();
+            assert_eq!(configured, derived, "{path} sets a number of cases");
+        }
     }
 
     /// What is not committed is tried again by nobody else.

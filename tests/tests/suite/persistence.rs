@@ -9,12 +9,13 @@ use proptest::test_runner::{TestError, TestRunner};
 
 /// A runner as `proptest!` makes one for a test in this file, under the default configuration.
 fn runner(file: &Path) -> TestRunner {
-    let mut config = ProptestConfig::default();
     // The path outlives the test, as that of a source file does.
-    config.source_file = Some(Box::leak(
-        file.to_str().unwrap().to_owned().into_boxed_str(),
-    ));
-    config.test_name = Some("a::test");
+    let file = Box::leak(file.to_str().unwrap().to_owned().into_boxed_str());
+    let config = ProptestConfig {
+        source_file: Some(file),
+        test_name: Some("a::test"),
+        ..ProptestConfig::default()
+    };
     TestRunner::new(config)
 }
 

@@ -49,7 +49,7 @@ fn line(name: &[u8], digest: [u8; 32], form: Form) -> Vec<u8> {
             other => escaped.push(*other),
         }
     }
-    let hex = hex::encode(digest).into_bytes();
+    let hex = Digest::from_bytes(digest).to_string().into_bytes();
     let mut line = if escapes { b"\\".to_vec() } else { Vec::new() };
     match form {
         Form::Text => line.extend([hex.as_slice(), b"  ", &escaped].concat()),
