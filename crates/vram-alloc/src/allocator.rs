@@ -1,6 +1,6 @@
 //! Allocating within a budget: taking the capacity and taking the memory are one step.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use serde::Serialize;
 use vram_sys::Function;
@@ -8,6 +8,7 @@ use vram_sys::Function;
 use crate::memory::{self, Memory};
 use crate::region::{OpenRegion, Region};
 use crate::size::{self, Bytes};
+use crate::sync::{Mutex, MutexGuard};
 use crate::{Device, Error, Result};
 
 /// How an [`Allocator`] takes memory.

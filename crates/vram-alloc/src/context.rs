@@ -1,12 +1,12 @@
 //! A device's context: what every call runs in, and what remembers that the device is lost.
 
 use core::marker::PhantomData;
-use core::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use vram_sys::{CUcontext, CUdevice, CUresult, Driver, Function, Table};
 
 use crate::failure::{self, Lost};
+use crate::sync::{AtomicU64, OnceLock, Ordering};
 use crate::{Error, Result};
 
 /// A device's primary context, retained (`cuDevicePrimaryCtxRetain`).

@@ -1,7 +1,9 @@
 //! What became of a region's memory.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+
+use crate::sync::OnceLock;
 
 /// How a region's memory was given up.
 #[derive(Clone, Debug, PartialEq, Eq)]

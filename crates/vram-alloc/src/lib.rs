@@ -82,6 +82,7 @@ mod span;
 mod staging;
 mod stopwatch;
 mod stream;
+mod sync;
 
 pub use allocator::{Allocator, AllocatorConfig, Capacity, Mechanism};
 pub use device::{Device, DeviceMemory, PinnedHost};

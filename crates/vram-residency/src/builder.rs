@@ -1,7 +1,7 @@
 //! How a manager is configured, and made.
 
 use std::fmt;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use vram_alloc::{Allocator, AllocatorConfig, Device, Mechanism, Platform};
@@ -16,6 +16,7 @@ use crate::keys::{self, Previous, Secret, keys_for};
 use crate::manager::{Manager, Settings};
 use crate::measurer::Measurer;
 use crate::staging::{DEFAULT_BUFFER_LEN, DEFAULT_BUFFERS, StagingPool};
+use crate::sync::RwLock;
 use crate::{Error, Result};
 
 /// The default maximum of a shard's size: 100 GiB.

@@ -1,12 +1,12 @@
 //! Reading a source chunk by chunk, by as many threads as the source lets.
 
 use std::io::{self, Read};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use vram_seal::ShardId;
 
 use crate::source::{OpenFile, Opened};
+use crate::sync::Mutex;
 use crate::{Error, Result};
 
 /// A source cut into chunks, which are given out in order.

@@ -1,10 +1,11 @@
 //! Time, as something that a test can hold still, and as something that never runs backwards.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::manager::lock;
+use crate::sync::Mutex;
 use crate::{Error, Result};
 
 /// How far two clocks may differ, and one be set back, before seals are refused: 5 seconds, unless

@@ -1,7 +1,7 @@
 //! What a manager enforces: the policy, over what can be seen of its device and of the machine around it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use vram_alloc::{Device, DeviceProperties, FrozenRegion, OpenRegion, RegionObservation};
 use vram_observe::{Answer, Card, CardAttestation, Witness};
@@ -14,6 +14,7 @@ use crate::event::Event;
 use crate::facts::{self, Expected};
 use crate::manager::{Manager, lock};
 use crate::shard::SealedShard;
+use crate::sync::Mutex;
 
 /// A policy, who observes for it, and what of it has been told.
 #[derive(Debug)]

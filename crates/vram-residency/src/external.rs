@@ -164,6 +164,8 @@ impl Manager {
             expected_from: ExpectedFrom::Caller,
         };
         let locator = Locator::new(measured, prints)?;
+        // Another thread's failure may have stopped the manager meanwhile.
+        self.require_running()?;
         let sealed = self.sign(record)?;
         let steps = SealSteps {
             upload,

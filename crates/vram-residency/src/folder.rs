@@ -9,9 +9,9 @@ use std::ffi::OsStr;
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread::{self, Builder};
+use std::thread::available_parallelism;
 
 use vram_alloc::Bytes;
 use vram_seal::{ModelRef, SetPosition, ShardId};
@@ -25,6 +25,7 @@ use crate::progress::{Progress, Silent};
 use crate::request::SealRequest;
 use crate::shard::SealedShard;
 use crate::source::failed;
+use crate::sync::{Mutex, scope, spawn_scoped};
 use crate::together::{Sum, Together};
 use crate::{Error, Result};
 
@@ -215,7 +216,7 @@ impl Manager {
 
 /// How many of so many files are sealed at a time.
 fn abreast(files: usize) -> NonZeroUsize {
-    let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let cores = available_parallelism().unwrap_or(NonZeroUsize::MIN);
     NonZeroUsize::new(files).map_or(cores, |files| files.min(cores))
 }
 
@@ -235,12 +236,9 @@ struct Set<'a> {
 
 impl Set<'_> {
     fn seal(self) -> Result<Vec<SealedShard>> {
-        thread::scope(|scope| {
+        scope(|scope| {
             let others = 1..self.together.seals().get();
-            let spawn = |_| {
-                let thread = Builder::new().name("vram-seal".to_owned());
-                thread.spawn_scoped(scope, || self.work())
-            };
+            let spawn = |_| spawn_scoped(scope, "vram-seal", || self.work());
             // A thread that the system doesn't give is done without.
             let threads: Vec<_> = others.flat_map(spawn).collect();
             self.work();

@@ -11,6 +11,7 @@ use crate::Result;
 use crate::manager::Manager;
 use crate::measurer::Hashes;
 use crate::shard::SealedShard;
+use crate::sync::{scope, spawn_scoped};
 use crate::verification::VerificationReport;
 
 /// What was found of shards and of their regions, at the same time.
@@ -77,14 +78,10 @@ impl Manager {
         started: Instant,
     ) -> Option<Found> {
         let check = |shard: &&SealedShard| self.require_authentic(shard, shard.sealed_record());
-        std::thread::scope(|scope| {
-            let spawn = || std::thread::Builder::new().name("vram-verify".to_owned());
-            let asking = spawn()
-                .spawn_scoped(scope, || self.admit_each(regions))
-                .ok()?;
-            let checking = spawn()
-                .spawn_scoped(scope, || shards.iter().map(check).collect())
-                .ok()?;
+        scope(|scope| {
+            let name = "vram-verify";
+            let asking = spawn_scoped(scope, name, || self.admit_each(regions)).ok()?;
+            let checking = spawn_scoped(scope, name, || shards.iter().map(check).collect()).ok()?;
             let mut hashed: Vec<_> = regions.iter().map(|_| None).collect();
             let mut keep = |item, hashes| {
                 if let Some(slot) = hashed.get_mut(item) {

@@ -134,6 +134,7 @@ mod set;
 mod shard;
 mod source;
 mod staging;
+mod sync;
 mod together;
 mod upload;
 mod verification;

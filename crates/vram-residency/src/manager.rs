@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use vram_alloc::{Allocator, Capacity, DeviceProperties};
@@ -17,6 +17,7 @@ use crate::measurer::Measurer;
 use crate::recheck::Rechecks;
 use crate::residency::Residency;
 use crate::staging::{StagingPool, StagingUse};
+use crate::sync::{Mutex, MutexGuard, OnceLock, RwLock};
 use crate::{Error, Result};
 
 /// Seals weights into one device's memory and verifies them there.

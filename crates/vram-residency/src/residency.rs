@@ -1,6 +1,5 @@
 //! What a manager says of where its shards lie.
 
-use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use vram_alloc::Readable;
@@ -15,6 +14,7 @@ use crate::facts::device_facts;
 use crate::manager::{Manager, lock};
 use crate::residency_proof::{ResidencyProver, nanos};
 use crate::shard::SealedShard;
+use crate::sync::{Mutex, OnceLock};
 use crate::{Error, Result};
 
 /// What a manager keeps for its proofs.

@@ -135,6 +135,8 @@ impl Manager {
             expected_from,
         };
         let locator = Locator::new(measured, prints)?;
+        // Another thread's failure may have stopped the manager meanwhile.
+        self.require_running()?;
         let sealed = self.sign(record)?;
         let steps = SealSteps {
             upload,

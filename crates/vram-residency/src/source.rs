@@ -37,7 +37,7 @@ pub(crate) struct OpenFile {
     header: Option<HeaderBytes>,
     /// Held from seeking to reading, where there is no call for both.
     #[cfg(not(unix))]
-    seeking: std::sync::Mutex<()>,
+    seeking: crate::sync::Mutex<()>,
 }
 
 /// The header's hashes when it was parsed, one for each group of 512 KiB that it reaches into. The
@@ -93,7 +93,7 @@ impl OpenFile {
             before,
             header: None,
             #[cfg(not(unix))]
-            seeking: std::sync::Mutex::default(),
+            seeking: crate::sync::Mutex::default(),
         })
     }
 

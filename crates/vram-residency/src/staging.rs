@@ -1,7 +1,7 @@
 //! The pinned host memory of all seals under way: bounded, reused, and wiped after each.
 
 use std::num::NonZeroUsize;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::PoisonError;
 
 use serde::Serialize;
 use vram_alloc::{Bytes, Device, StagingRing};
@@ -9,6 +9,7 @@ use vram_seal::verity::GROUP_SIZE;
 
 use crate::Result;
 use crate::manager::lock;
+use crate::sync::{Condvar, Mutex};
 
 /// The default: 192 MiB at most, in buffers of four groups. A buffer of that size takes a core 2 ms
 /// to hash and the link 40 µs to copy, which leaves the calls in between without weight.

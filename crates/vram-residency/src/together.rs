@@ -2,11 +2,11 @@
 //! they have come together.
 
 use std::num::NonZeroUsize;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::manager::lock;
 use crate::progress::{Progress, Stage};
+use crate::sync::Mutex;
 
 /// What a seal knows of those beside it.
 #[derive(Debug)]

@@ -6,9 +6,9 @@
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::panic::resume_unwind;
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
-use std::thread::{self, Builder};
+use std::thread::available_parallelism;
 
 use vram_alloc::OpenRegion;
 use vram_seal::verity::{LeafPrints, PieceHasher, PieceTree};
@@ -20,6 +20,7 @@ use crate::manager::lock;
 use crate::pieces::PieceDigester;
 use crate::progress::{Progress, Stage};
 use crate::staging::{Lent, StagingPool};
+use crate::sync::{Condvar, Mutex, scope, spawn_scoped};
 use crate::together::Together;
 use crate::{Error, Result};
 
@@ -71,12 +72,9 @@ impl Upload<'_> {
             failure: Mutex::new(None),
         };
         let own = lent.pop();
-        thread::scope(|scope| {
+        scope(|scope| {
             let crew = &crew;
-            let spawn = |lent| {
-                let thread = Builder::new().name("vram-upload".to_owned());
-                thread.spawn_scoped(scope, move || crew.work(lent))
-            };
+            let spawn = |lent| spawn_scoped(scope, "vram-upload", move || crew.work(lent));
             // A thread that the system doesn't give is done without.
             let threads: Vec<_> = lent.drain(..).flat_map(spawn).collect();
             if let Some(own) = own {
@@ -93,7 +91,7 @@ impl Upload<'_> {
 
     /// How many threads are worth having.
     fn threads(&self, chunks: u64) -> NonZeroUsize {
-        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let cores = available_parallelism().map_or(1, NonZeroUsize::get);
         let share = |threads: usize| threads.div_ceil(self.together.seals().get());
         let wanted = if self.hashes_content() {
             share(cores.saturating_mul(2)).clamp(2, ABREAST)

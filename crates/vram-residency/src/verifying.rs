@@ -30,6 +30,7 @@ pub struct Verified<'shard> {
 #[derive(Debug)]
 #[must_use = "a shard may have failed"]
 pub struct SetVerification<'shard> {
+    manager: Manager,
     outcomes: Vec<(&'shard SealedShard, Result<VerificationReport>)>,
 }
 
@@ -49,11 +50,15 @@ impl<'shard> SetVerification<'shard> {
     ///
     /// # Errors
     ///
-    /// The first failure.
+    /// The first failure; [`Error::Stopped`] if the manager has stopped since, for whatever reason.
     pub fn into_permits(self) -> Result<Vec<ExecutionPermit<'shard>>> {
         let permit =
             |(shard, outcome): (_, Result<_>)| outcome.map(|_| ExecutionPermit::new(shard));
-        self.outcomes.into_iter().map(permit).collect()
+        let permits = self.outcomes.into_iter().map(permit);
+        let permits = permits.collect::<Result<_>>()?;
+        // Another thread's failure may have stopped the manager meanwhile.
+        self.manager.require_running()?;
+        Ok(permits)
     }
 }
 
@@ -110,6 +115,7 @@ impl Manager {
         let outcomes = shards.into_iter().zip(judged);
         let told = outcomes.map(|(shard, judged)| (shard, self.told(shard, judged)));
         Ok(SetVerification {
+            manager: self.clone(),
             outcomes: told.collect(),
         })
     }
