@@ -1,5 +1,6 @@
 //! `vram audit`: checks and shows audit trails. It needs no GPU.
 
+mod head;
 pub(crate) mod key;
 mod show;
 mod verify;

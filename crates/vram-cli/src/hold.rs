@@ -3,6 +3,7 @@
 mod health;
 mod http;
 mod metrics;
+mod request;
 mod server;
 mod signals;
 

@@ -76,6 +76,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
     let public = New::create(&public_path, 0o644)?;
     private.write(key.expose_pkcs8_pem()?.as_bytes())?;
     public.write(key.verifying_key().to_spki_pem()?.as_bytes())?;
+    for path in [private_path, &public_path] {
+        sync_name(path)?;
+    }
     private.keep();
     public.keep();
 
@@ -112,6 +115,30 @@ fn beside(private: &Path) -> anyhow::Result<PathBuf> {
         name.push(extension);
     }
     Ok(private.with_file_name(name))
+}
+
+/// Has the file's name on disk too, not its bytes alone: a key whose public half is given away must still be there after the
+/// power was lost.
+#[cfg(unix)]
+fn sync_name(path: &Path) -> anyhow::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .with_context(|| {
+            format!(
+                "the folder {} can't be synced to disk; no key was kept",
+                folder.display()
+            )
+        })
+}
+
+/// Folders can't be opened there to be synced.
+#[cfg(not(unix))]
+fn sync_name(_: &Path) -> anyhow::Result<()> {
+    Ok(())
 }
 
 /// A file that was not there before, and is not there after, unless it is kept.

@@ -1,8 +1,10 @@
 //! `vram seal`: model files into device memory, frozen, measured, signed, and verified once.
 
+mod digest;
 mod expected;
 mod hashing;
 mod plan;
+mod position;
 mod report;
 mod sample;
 mod set;

@@ -70,8 +70,8 @@ struct Accepted {
     /// The least demanding profile that is accepted: strict, standard or development.
     #[arg(long, value_name = "PROFILE", default_value_t = Profile::Strict)]
     profile: Profile,
-    /// Refuse evidence without a finding of this check, for every shard if it looks at shards. May be given several
-    /// times; `vram doctor` lists them.
+    /// Refuse evidence without a finding of this check, for every shard if it looks at shards. That the check doesn't
+    /// apply is no finding. May be given several times; `vram doctor` lists them.
     #[arg(long, value_name = "ID")]
     require_check: Vec<CheckId>,
     /// Refuse evidence of shards that were sealed against a digest from elsewhere, or from nowhere. May be given several
@@ -91,6 +91,12 @@ struct Accepted {
     /// accepted.
     #[arg(long)]
     accept_unproven_residency: bool,
+    /// Accept that it isn't known whether confidential computing is on, because asking the management library failed.
+    #[arg(long)]
+    accept_unknown_confidential_compute: bool,
+    /// Accept confidential computing with developer tools, which open what it closes.
+    #[arg(long)]
+    accept_developer_tools: bool,
     /// Accept any form of the envelope that DSSE allows, as other tools may write it. White space and key ids could
     /// then be changed unnoticed; what is signed can't.
     #[arg(long)]
@@ -151,6 +157,8 @@ impl Options {
         expected.accept_warnings = accepted.accept_warnings;
         expected.accept_lowered_checks = accepted.accept_lowered_checks;
         expected.accept_unproven_residency = accepted.accept_unproven_residency;
+        expected.accept_unknown_confidential_compute = accepted.accept_unknown_confidential_compute;
+        expected.accept_developer_tools = accepted.accept_developer_tools;
         if accepted.accept_any_form {
             expected.form = EnvelopeForm::AnyDsse;
         }

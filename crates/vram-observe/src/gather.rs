@@ -7,7 +7,9 @@ use vram_policy::{
     ConfidentialCompute, EccFacts, LinkFacts, ManagementFacts, ProcessFacts, ProcessKind,
 };
 
-use crate::management::{CardAttestation, EccCounter, ManagedCard, Management, RunningProcess};
+use crate::management::{
+    CardAttestation, ConfidentialSettings, EccCounter, ManagedCard, Management, RunningProcess,
+};
 use crate::{Answer, Card, Error};
 
 /// The processes of this machine: who we are, and what the others are called.
@@ -48,6 +50,21 @@ pub fn management_facts(
             ..ManagementFacts::default()
         },
     }
+}
+
+/// Asks a management library whether confidential computing is on, of the system that a card is in.
+///
+/// # Errors
+///
+/// [`Error`]: the library's, for the first function that refuses. [`Error::NotSupported`] and
+/// [`Error::FunctionMissing`] of `nvmlSystemGetConfComputeSettings` itself say that there is no confidential computing to
+/// ask about; every other error that it isn't known.
+pub fn confidential_settings(
+    management: &dyn Management,
+    card: &Card<'_>,
+) -> Answer<ConfidentialSettings> {
+    management.start()?;
+    find(management, card)?.handle.confidential_settings()
 }
 
 /// Asks a management library for what a card says of itself under its own signature, over this nonce. It is the

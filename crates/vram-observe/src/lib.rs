@@ -83,7 +83,7 @@ mod witness;
 
 pub use crate::error::{Answer, Error};
 pub use crate::function::ManagementFunction;
-pub use crate::gather::{Processes, card_attestation, management_facts};
+pub use crate::gather::{Processes, card_attestation, confidential_settings, management_facts};
 pub use crate::hardening::{Hardening, harden};
 pub use crate::management::{
     CardAttestation, ConfidentialSettings, EccCounter, EccMode, ManagedCard, Management,

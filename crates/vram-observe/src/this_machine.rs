@@ -2,9 +2,9 @@
 
 use vram_policy::{HostFacts, ManagementFacts};
 
-use crate::gather::{Processes, card_attestation, management_facts};
+use crate::gather::{Processes, card_attestation, confidential_settings, management_facts};
 use crate::host::{Environment, Files, ThisProcess, host_facts};
-use crate::{Answer, Card, CardAttestation, ManagementLibrary, Witness};
+use crate::{Answer, Card, CardAttestation, ConfidentialSettings, ManagementLibrary, Witness};
 
 /// The machine that this process runs on: its operating system, and NVIDIA's management library, loaded
 /// when it is first asked.
@@ -47,6 +47,10 @@ impl Witness for ThisMachine {
 
     fn management(&self, card: &Card<'_>) -> ManagementFacts {
         management_facts(&self.library, card, &self.files)
+    }
+
+    fn confidential_settings(&self, card: &Card<'_>) -> Answer<ConfidentialSettings> {
+        confidential_settings(&self.library, card)
     }
 
     fn attestation(&self, card: &Card<'_>, nonce: &[u8; 32]) -> Answer<CardAttestation> {

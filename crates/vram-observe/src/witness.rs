@@ -4,7 +4,7 @@ use core::fmt;
 
 use vram_policy::{HostFacts, ManagementFacts};
 
-use crate::{Answer, CardAttestation, ManagementFunction};
+use crate::{Answer, CardAttestation, ConfidentialSettings, ManagementFunction};
 
 /// Says what the machine is like at this moment.
 ///
@@ -16,6 +16,32 @@ pub trait Witness: fmt::Debug + Send + Sync {
 
     /// What is known of a card beside what the CUDA driver says.
     fn management(&self, card: &Card<'_>) -> ManagementFacts;
+
+    /// What the management library says of confidential computing, or why it says nothing. Unlike in
+    /// [`management`](Self::management), a card or driver that doesn't have it is told from a question that failed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`](crate::Error): the management library's. Unless it is written anew, this takes what
+    /// [`management`](Self::management) says, and where that is nothing, it is a failure: why isn't known.
+    fn confidential_settings(&self, card: &Card<'_>) -> Answer<ConfidentialSettings> {
+        let facts = self.management(card);
+        let state = facts
+            .confidential_compute
+            .filter(|_| facts.unavailable.is_none());
+        match state {
+            Some(state) => Ok(ConfidentialSettings {
+                enabled: state.enabled,
+                developer_tools: state.developer_tools,
+            }),
+            None => Err(crate::Error::Refused {
+                function: ManagementFunction::nvmlSystemGetConfComputeSettings,
+                reason: facts
+                    .unavailable
+                    .unwrap_or_else(|| "no answer, and it isn't known why".to_owned()),
+            }),
+        }
+    }
 
     /// What a card says of itself under its own signature, over this nonce, where confidential computing is on.
     ///
@@ -39,6 +65,10 @@ impl<W: Witness + ?Sized> Witness for std::sync::Arc<W> {
 
     fn management(&self, card: &Card<'_>) -> ManagementFacts {
         (**self).management(card)
+    }
+
+    fn confidential_settings(&self, card: &Card<'_>) -> Answer<ConfidentialSettings> {
+        (**self).confidential_settings(card)
     }
 
     fn attestation(&self, card: &Card<'_>, nonce: &[u8; 32]) -> Answer<CardAttestation> {

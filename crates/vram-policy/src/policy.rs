@@ -86,6 +86,9 @@ impl Policy {
         self.configured.get(&id).copied().unwrap_or(of_profile)
     }
 
+    /// How many findings a report of [`assess_region`](Self::assess_region) has, whatever the facts.
+    pub const REGION_FINDINGS: usize = checks::REGION.len();
+
     /// Judges a device.
     #[must_use]
     pub fn assess_device(&self, facts: &DeviceFacts) -> Report {

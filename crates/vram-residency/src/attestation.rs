@@ -8,11 +8,11 @@ mod findings;
 use std::time::{Duration, Instant, SystemTime};
 
 use vram_alloc::Kernels;
-use vram_policy::{ManagementFacts, Report};
+use vram_policy::{ManagementFacts, Policy, Report};
 use vram_seal::dsse::Envelope;
 use vram_seal::evidence::{
-    Challenge, Evidence, EvidenceStatement, Kernel, Library, MeasuredDevice, PolicyFindings,
-    Timestamp, fitting_text,
+    Challenge, Evidence, EvidenceStatement, Kernel, Library, MAX_FINDINGS, MeasuredDevice,
+    PolicyFindings, Timestamp, fitting_text,
 };
 use vram_seal::statement::{MAX_SUBJECTS, StatementRefusal};
 use vram_seal::{Digest, SigningKey, Subject};
@@ -66,7 +66,7 @@ impl Manager {
     ///
     /// Where the management library says that confidential computing is on, the card's own report over the statement's
     /// hash is asked for and carried along; without it there is no evidence. Elsewhere the evidence says that there is
-    /// none, and why.
+    /// none, and why; or that the question failed, which a verifier refuses unless it is told otherwise.
     ///
     /// Evidence is the word of whoever has the signing key; `docs/spec/evidence.md` says what a verifier can compute
     /// for itself.
@@ -77,7 +77,7 @@ impl Manager {
     /// [`verify`](Self::verify) say, which stops it just so; [`Error::CardAttestation`] where confidential computing is on
     /// and the card gives no report; [`Error::Unrecorded`] where an observer that must keep it can't, which stops the
     /// manager too; [`Error::Seal`] for no shard, one that is named twice, or more than evidence has
-    /// room for, and if the key can't sign.
+    /// room for (about 3,000: 16,384 findings), before anything is measured, and if the key can't sign.
     pub fn attest<'shard>(
         &self,
         shards: impl IntoIterator<Item = &'shard SealedShard>,
@@ -89,6 +89,7 @@ impl Manager {
         require_subjects(&shards)?;
 
         let surroundings = self.recheck()?;
+        require_room(surroundings.findings().len(), shards.len())?;
         let started = Instant::now();
         let challenged = shards
             .iter()
@@ -164,7 +165,7 @@ impl Manager {
         };
         let statement = EvidenceStatement::evidence(subjects, evidence)?;
         let nonce = statement.confidential_compute_nonce()?;
-        let attestation = self.card_attestation(&seen.management, nonce)?;
+        let attestation = self.card_attestation(nonce)?;
         Ok(statement.with_confidential_compute(attestation)?)
     }
 
@@ -217,6 +218,21 @@ fn require_subjects(shards: &[&SealedShard]) -> Result<()> {
     })
 }
 
+/// Refuses, before anything is measured, more shards than there is room for what the policy finds of them.
+fn require_room(of_surroundings: usize, shards: usize) -> Result<()> {
+    let of_shards = shards.saturating_mul(Policy::REGION_FINDINGS);
+    let found = of_surroundings.saturating_add(of_shards);
+    if found <= MAX_FINDINGS {
+        return Ok(());
+    }
+    Err(vram_seal::Error::Statement(StatementRefusal::Findings {
+        subjects: shards,
+        found,
+        limit: MAX_FINDINGS,
+    })
+    .into())
+}
+
 /// A moment since 1970.
 fn moment(since: Duration) -> Result<Timestamp> {
     let time = SystemTime::UNIX_EPOCH.checked_add(since);
@@ -229,4 +245,24 @@ fn moment(since: Duration) -> Result<Timestamp> {
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_shards_than_there_is_room_for_findings_of_are_refused_with_the_limit() {
+        let most = (MAX_FINDINGS - 40) / Policy::REGION_FINDINGS;
+
+        let refused = require_room(40, most + 1).unwrap_err().to_string();
+
+        assert!(require_room(40, most).is_ok());
+        assert!(
+            refused.contains(&format!("{} subjects", most + 1)),
+            "{refused}"
+        );
+        assert!(refused.contains("16384 findings is the most"), "{refused}");
+        assert!(require_room(usize::MAX, usize::MAX).is_err());
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use vram_alloc::{Device, DeviceProperties, FrozenRegion, OpenRegion, RegionObservation};
-use vram_observe::{Answer, Card, CardAttestation, Witness};
+use vram_observe::{Answer, Card, CardAttestation, ConfidentialSettings, Witness};
 use vram_policy::{
     CheckId, Enforcement, Finding, ManagementFacts, Policy, RegionFacts, Report, Status,
 };
@@ -60,6 +60,11 @@ impl Watch {
             uuid: properties.uuid,
             pci_bus_id: properties.pci_bus_id.as_deref(),
         })
+    }
+
+    /// What the management library says of confidential computing, or why it says nothing.
+    pub(crate) fn confidential_settings(&self, card: &Card<'_>) -> Answer<ConfidentialSettings> {
+        self.witness.confidential_settings(card)
     }
 
     /// What a card says of itself under its own signature, over this nonce.

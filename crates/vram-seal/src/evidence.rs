@@ -83,7 +83,7 @@ mod verification;
 
 pub use self::{
     challenge::Challenge,
-    consistency::fitting_text,
+    consistency::{MAX_FINDINGS, fitting_text},
     expectations::{EnvelopeForm, Expectations, ExpectedShard},
     failure::{EvidenceFailure, FailureKind, RefusedEvidence},
     policy::{

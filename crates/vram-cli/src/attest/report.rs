@@ -77,7 +77,18 @@ pub(super) fn text(
     let verdict = format!("{}: {style}{}{style:#}", policy.profile, policy.verdict);
     row(&mut text, "Policy", &verdict);
     let report = match &evidence.confidential_compute {
-        Some(ConfidentialCompute::Report { .. }) => "the device's own is carried along".to_owned(),
+        Some(ConfidentialCompute::Report {
+            developer_tools: false,
+            ..
+        }) => "the device's own is carried along".to_owned(),
+        Some(ConfidentialCompute::Report { .. }) => {
+            "the device's own is carried along; developer tools are on, which verifiers refuse"
+                .to_owned()
+        }
+        Some(ConfidentialCompute::Failed { reason }) => format!(
+            "it isn't known whether confidential computing is on, which verifiers refuse: {}",
+            shown(reason)
+        ),
         Some(ConfidentialCompute::None { reason }) => format!("none: {}", shown(reason)),
         // Never signed.
         None => "not asked".to_owned(),

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use vram_audit::{Ending, Fault, Head, RecordHash, Summary, TrailId, Verdict, Verifier};
+use vram_audit::{Ending, Fault, Head, Summary, TrailId, Verdict, Verifier};
 
+use super::head::parse_head;
 use super::{files, key, sources};
 use crate::cli::Format;
 use crate::exit::Exit;
@@ -158,12 +159,4 @@ fn ending(ending: Ending) -> String {
         ),
         _ => "not closed: it is in use, or its writer was killed".to_owned(),
     }
-}
-
-fn parse_head(text: &str) -> Result<Head, String> {
-    let expected = || "give SEQ:HASH, as `vram` noted it when the trail was closed".to_owned();
-    let (seq, hash) = text.split_once(':').ok_or_else(expected)?;
-    let seq = seq.parse().map_err(|_invalid| expected())?;
-    let hash = hash.parse::<RecordHash>().map_err(|_invalid| expected())?;
-    Ok(Head { seq, hash })
 }

@@ -11,7 +11,8 @@ use vram_residency::metrics::{SEAL_SECONDS, SHARD_BYTES, VERIFICATION_SECONDS};
 use vram_residency::{MetricsObserver, TrailObserver};
 
 use super::health::{Condition, Health};
-use super::http::{Answer, Status};
+use super::http::Answer;
+use super::request::Status;
 
 /// 1 while `/readyz` says yes.
 const READY: &str = "vram_ready";

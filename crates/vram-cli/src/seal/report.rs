@@ -1,5 +1,6 @@
 //! What was sealed, for people and for programs.
 
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -147,11 +148,33 @@ impl<'a> SignatureDocument<'a> {
         };
         let checked = format!("{} as signed, compared by the host", count(self.checked));
         row(text, "", &checked);
+        let below = models_below(self.checked);
+        if below > 0 {
+            let models = match below {
+                1 => {
+                    "1 of them is a model file in a subfolder: compared, and not sealed".to_owned()
+                }
+                many => format!(
+                    "{many} of them are model files in subfolders: compared, and not sealed"
+                ),
+            };
+            row(text, "", &format!("{CAUTION}{models}{CAUTION:#}"));
+        }
         if !self.uncovered.is_empty() {
             let uncovered = format!("{} that nobody stands for", count(self.uncovered));
             row(text, "", &format!("{CAUTION}{uncovered}{CAUTION:#}"));
         }
     }
+}
+
+/// How many of the files that were only compared are model files. Those beside the signature are sealed, so these lie in
+/// subfolders.
+fn models_below(checked: &[String]) -> usize {
+    let is_model = |path: &&String| {
+        let extension = Path::new(path).extension();
+        extension.is_some_and(|found| found == "safetensors" || found == "gguf")
+    };
+    checked.iter().filter(is_model).count()
 }
 
 impl<'a> Shard<'a> {
@@ -374,6 +397,20 @@ fn moment(since: Duration) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn model_files_that_were_only_compared_are_counted() {
+        let checked = [
+            "config.json",
+            "lora/a.safetensors",
+            "b/c.gguf",
+            "gguf",
+            "d.gguf.txt",
+        ];
+
+        assert_eq!(models_below(&checked.map(str::to_owned)), 2);
+        assert_eq!(models_below(&[]), 0);
+    }
 
     #[test]
     fn moments_are_shown_in_utc() {

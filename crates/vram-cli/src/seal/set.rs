@@ -1,7 +1,6 @@
 //! What is said of sets: the position of a single file, and the root of a folder.
 
 use std::path::Path;
-use std::str::FromStr;
 
 use clap::Args;
 use serde::Serialize;
@@ -9,6 +8,7 @@ use vram_residency::{Error, set_root};
 use vram_seal::{SetPosition, SetRefusal, SetRoot};
 
 use super::Sealed;
+use super::position::Position;
 use crate::exit::Misused;
 use crate::output::row;
 use crate::shown::shown;
@@ -20,32 +20,10 @@ pub(super) struct SetOptions {
     #[arg(long, value_name = "I/N")]
     position: Option<Position>,
     /// Seal a single folder only if its files are the set of this root: all of them, in order, as
-    /// they were when the root was shown ("Set root").
+    /// they were when the root was shown ("Set root"). It is compared once all are sealed, which
+    /// takes reading them; if it is another, all are wiped and given back.
     #[arg(long, value_name = "HEX")]
     expect_set_root: Option<SetRoot>,
-}
-
-/// A position as people count: from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Position(SetPosition);
-
-impl FromStr for Position {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "give a number from 1 and how many there are, as 1/4".to_owned();
-        let (number, total) = text.split_once('/').ok_or_else(wrong)?;
-        let read = |digits: &str| {
-            let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-            plain.then(|| digits.parse::<u32>().ok()).flatten()
-        };
-        let (number, total) = read(number).zip(read(total)).ok_or_else(wrong)?;
-        let index = number.checked_sub(1).ok_or_else(wrong)?;
-        let position = SetPosition::new(index, total);
-        position.map(Self).map_err(|_| {
-            format!("{number} is more than {total}: give a number from 1 and how many there are")
-        })
-    }
 }
 
 impl SetOptions {
@@ -95,26 +73,5 @@ impl Set {
         row(text, "Set", &shown(&self.path));
         let root = format!("{}, of {} shards in order", self.set_root, self.shards);
         row(text, "Set root", &root);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn positions_count_from_one() {
-        let read = |text: &str| text.parse::<Position>().map(|Position(position)| position);
-
-        assert_eq!(read("1/4"), Ok(SetPosition::new(0, 4).unwrap()));
-        assert_eq!(read("4/4"), Ok(SetPosition::new(3, 4).unwrap()));
-        assert_eq!(read("1/1"), Ok(SetPosition::new(0, 1).unwrap()));
-        for bad in [
-            "", "1", "/", "1/", "/4", "0/4", "5/4", "+1/4", "1/4/4", "1 / 4", "a/b",
-        ] {
-            assert!(read(bad).is_err(), "{bad:?}");
-        }
-        assert!(read("4294967296/4294967296").is_err());
-        assert!(read("5/4").unwrap_err().contains("5 is more than 4"));
     }
 }

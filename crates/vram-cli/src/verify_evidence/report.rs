@@ -99,9 +99,22 @@ fn when(text: &mut String, evidence: &Evidence, now: SystemTime) {
 
 fn device_report(evidence: &Evidence) -> String {
     match &evidence.confidential_compute {
-        Some(ConfidentialCompute::Report { report, .. }) => format!(
-            "{} of the device's own are carried along; the tools of its maker check them (--json)",
-            Bytes(u64::try_from(report.as_bytes().len()).unwrap_or(u64::MAX))
+        Some(ConfidentialCompute::Report {
+            report,
+            developer_tools,
+            ..
+        }) => format!(
+            "{} of the device's own are carried along; the tools of its maker check them (--json){}",
+            Bytes(u64::try_from(report.as_bytes().len()).unwrap_or(u64::MAX)),
+            if *developer_tools {
+                "; developer tools are on"
+            } else {
+                ""
+            }
+        ),
+        Some(ConfidentialCompute::Failed { reason }) => format!(
+            "whether confidential computing is on isn't known: {}",
+            shown(reason)
         ),
         Some(ConfidentialCompute::None { reason }) => {
             format!("none of the device's own: {}", shown(reason))

@@ -29,6 +29,8 @@ mod json;
 #[cfg(unix)]
 mod kernel;
 mod keys;
+#[cfg(unix)]
+mod killed;
 mod model;
 #[cfg(unix)]
 mod operations;

@@ -6,7 +6,7 @@ use vram_policy::{
     CheckId, DeviceFacts, Enforcement, HostFacts, Policy, RegionFacts, Status, Verdict,
 };
 
-use crate::subjects::Machine;
+use crate::subjects::{Machine, plain_region};
 
 /// Facts that no check asks for: they are shown, or matter to something else than a verdict here.
 const NOT_ASKED_FOR: &[&str] = &[
@@ -148,6 +148,21 @@ proptest! {
         let strict = machine.judged_by(&Policy::strict());
         if strict.findings().iter().any(|finding| finding.status == Status::Unknown) {
             prop_assert_ne!(strict.verdict(), Verdict::Accepted);
+        }
+    }
+}
+
+#[test]
+fn a_report_on_a_region_has_as_many_findings_whatever_is_known() {
+    let mut unknown = plain_region();
+    unknown.memory = None;
+    unknown.managed = None;
+    unknown.access = None;
+
+    for facts in [plain_region(), unknown] {
+        for policy in [Policy::strict(), Policy::development()] {
+            let findings = policy.assess_region(&facts).findings().len();
+            assert_eq!(findings, Policy::REGION_FINDINGS);
         }
     }
 }

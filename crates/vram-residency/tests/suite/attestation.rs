@@ -442,6 +442,7 @@ fn a_confidential_cards_report_is_carried_and_bound_to_the_statement() {
     let statement = attestation.statement();
     let carried = statement.predicate().confidential_compute.clone().unwrap();
     let ConfidentialCompute::Report {
+        developer_tools: false,
         nonce,
         report,
         certificate_chain,
@@ -461,10 +462,9 @@ fn a_confidential_cards_report_is_carried_and_bound_to_the_statement() {
 fn where_there_is_no_report_the_evidence_says_why() {
     for (witness, why) in [
         (confidential(false), "is off"),
-        (blind(), "could not be loaded"),
         (
             unsound(|card| card.confidential = None),
-            "doesn't say whether",
+            "no confidential computing to ask about",
         ),
     ] {
         let attestation = attestation_of(witness);
@@ -476,6 +476,63 @@ fn where_there_is_no_report_the_evidence_says_why() {
         };
         assert!(reason.contains(why), "{reason}");
     }
+}
+
+#[test]
+fn a_question_that_failed_is_not_none_in_the_evidence() {
+    for fault in ManagementFault::ALL {
+        let witness = confidential(true);
+        let asked = ManagementFunction::nvmlSystemGetConfComputeSettings;
+        witness.library().fail_always(asked, *fault);
+
+        let attestation = attestation_of(witness);
+
+        let statement = attestation.statement().predicate();
+        let carried = statement.confidential_compute.clone().unwrap();
+        let missing = [
+            ManagementFault::NotSupported,
+            ManagementFault::FunctionMissing,
+        ];
+        match carried {
+            ConfidentialCompute::None { .. } => assert!(missing.contains(fault), "{fault:?}"),
+            ConfidentialCompute::Failed { reason } => {
+                assert!(!missing.contains(fault), "{fault:?}");
+                assert!(reason.contains(asked.name()), "{reason}");
+            }
+            report => panic!("{report:?}"),
+        }
+    }
+    let attestation = attestation_of(blind());
+    let carried = attestation.statement().predicate();
+    let carried = carried.confidential_compute.clone().unwrap();
+    let ConfidentialCompute::Failed { reason } = carried else {
+        panic!("{carried:?}");
+    };
+    assert!(reason.contains("could not be loaded"), "{reason}");
+}
+
+#[test]
+fn a_debugging_mode_is_carried_beside_the_report() {
+    let attestation = attestation_of(unsound(|card| {
+        card.confidential = Some(ConfidentialSettings {
+            enabled: true,
+            developer_tools: true,
+        });
+    }));
+
+    let statement = attestation.statement().predicate();
+    let carried = statement.confidential_compute.clone().unwrap();
+
+    assert!(
+        matches!(
+            carried,
+            ConfidentialCompute::Report {
+                developer_tools: true,
+                ..
+            }
+        ),
+        "{carried:?}"
+    );
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use super::{ConfidentialCompute, Evidence, EvidenceStatement, PolicyVerdict, ResidencyVerdict};
 use crate::{StatementRefusal, model_ref::misleads};
 
-/// The greatest number of findings.
-const MAX_FINDINGS: usize = 16 << 10;
+/// The greatest number of findings in evidence, about all its shards together.
+pub const MAX_FINDINGS: usize = 16 << 10;
 /// The greatest length of a name, a version or a check's id, in bytes.
 const MAX_NAME: usize = 256;
 /// The greatest length of what was observed, expected or concluded, in bytes.
@@ -118,11 +118,14 @@ fn check_findings(evidence: &Evidence) -> Checked {
 fn check_report(statement: &EvidenceStatement) -> Checked {
     match &statement.predicate().confidential_compute {
         None => Ok(()),
-        Some(ConfidentialCompute::None { reason }) => text("reason", reason, MAX_TEXT),
+        Some(ConfidentialCompute::None { reason } | ConfidentialCompute::Failed { reason }) => {
+            text("reason", reason, MAX_TEXT)
+        }
         Some(ConfidentialCompute::Report {
             nonce,
             report,
             certificate_chain,
+            ..
         }) => {
             for bytes in [report.as_bytes(), certificate_chain.as_bytes()] {
                 if bytes.is_empty() || bytes.len() > MAX_REPORT {

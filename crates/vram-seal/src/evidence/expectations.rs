@@ -37,6 +37,10 @@ pub struct Expectations {
     pub accept_lowered_checks: bool,
     /// Whether a shard's rate may decide nothing. One that contradicts residency is never accepted.
     pub accept_unproven_residency: bool,
+    /// Whether it may be unknown if confidential computing is on, because asking failed.
+    pub accept_unknown_confidential_compute: bool,
+    /// Whether a debugging mode may weaken confidential computing where it is on.
+    pub accept_developer_tools: bool,
     /// Whether a simulated device may be the one. For tests: no GPU has anything to do with such evidence.
     pub accept_simulated: bool,
     /// Which forms of the envelope are read.
@@ -64,6 +68,8 @@ impl Expectations {
             accept_warnings: false,
             accept_lowered_checks: false,
             accept_unproven_residency: false,
+            accept_unknown_confidential_compute: false,
+            accept_developer_tools: false,
             accept_simulated: false,
             form: EnvelopeForm::AsWritten,
         }

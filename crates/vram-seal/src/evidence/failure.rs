@@ -85,13 +85,19 @@ pub enum EvidenceFailure {
         /// How it counted.
         to: FindingEnforcement,
     },
-    /// A check's finding is not there.
-    #[error("policy: there is no finding of the check {id}{}", of(shard.as_ref()))]
+    /// A check's finding is not there, or is that the check doesn't apply: then nothing was looked at.
+    #[error(
+        "policy: there is no finding of the check {id}{}{}",
+        of(shard.as_ref()),
+        if *not_applicable { " but that it doesn't apply" } else { "" }
+    )]
     FindingMissing {
         /// The check.
         id: String,
         /// The shard, where others have it.
         shard: Option<ShardId>,
+        /// Whether there is one, that says that the check doesn't apply.
+        not_applicable: bool,
     },
     /// No check looked at a shard.
     #[error("policy: no finding is about shard {shard}")]
@@ -152,6 +158,21 @@ pub enum EvidenceFailure {
         "confidential computing: the evidence says neither that there is a report nor why there is none"
     )]
     ConfidentialCompute,
+    /// Whether confidential computing is on was asked, and that failed.
+    #[error(
+        "confidential computing: whether it is on could not be found out ({reason}): repair what failed and ask for new \
+         evidence, or accept that it isn't known"
+    )]
+    ConfidentialComputeUnknown {
+        /// What went wrong.
+        reason: String,
+    },
+    /// A debugging mode weakens confidential computing.
+    #[error(
+        "confidential computing: it is on with developer tools, which open what it closes: turn them off, restart the \
+         machine and ask for new evidence"
+    )]
+    DeveloperTools,
 }
 
 /// What a failure is about, for programs that sort them.
@@ -200,7 +221,9 @@ impl EvidenceFailure {
             | Self::Digest { .. }
             | Self::ExpectedFrom { .. }
             | Self::NothingToCompare { .. } => FailureKind::Digests,
-            Self::ConfidentialCompute => FailureKind::ConfidentialCompute,
+            Self::ConfidentialCompute
+            | Self::ConfidentialComputeUnknown { .. }
+            | Self::DeveloperTools => FailureKind::ConfidentialCompute,
         }
     }
 
@@ -226,7 +249,9 @@ impl EvidenceFailure {
             | Self::Policy { .. }
             | Self::Profile { .. }
             | Self::Lowered { .. }
-            | Self::ConfidentialCompute => None,
+            | Self::ConfidentialCompute
+            | Self::ConfidentialComputeUnknown { .. }
+            | Self::DeveloperTools => None,
         }
     }
 }

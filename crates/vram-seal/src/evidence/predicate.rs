@@ -142,11 +142,19 @@ pub struct Kernel {
 pub enum ConfidentialCompute {
     /// There is none.
     None {
-        /// Why.
+        /// Why: confidential computing is off, or not there at all.
+        reason: String,
+    },
+    /// Whether confidential computing is on could not be found out. A verifier refuses that unless it is told otherwise.
+    Failed {
+        /// What went wrong.
         reason: String,
     },
     /// The report that the device signed.
     Report {
+        /// Whether a debugging mode opens what confidential computing closes. A verifier refuses that unless it is told
+        /// otherwise.
+        developer_tools: bool,
         /// The nonce that was sent: [`EvidenceStatement::confidential_compute_nonce`].
         #[serde(with = "hex::serde")]
         nonce: [u8; 32],

@@ -3,9 +3,9 @@
 use std::time::SystemTime;
 
 use super::{
-    EnvelopeForm, Evidence, EvidenceFailure, EvidenceFinding, EvidenceStatement, Expectations,
-    ExpectedShard, FindingEnforcement, FindingStatus, MeasuredShard, PolicyVerdict,
-    RefusedEvidence, ResidencyVerdict, consistency,
+    ConfidentialCompute, EnvelopeForm, Evidence, EvidenceFailure, EvidenceFinding,
+    EvidenceStatement, Expectations, ExpectedShard, FindingEnforcement, FindingStatus,
+    MeasuredShard, PolicyVerdict, RefusedEvidence, ResidencyVerdict, consistency,
 };
 use crate::{Error, KeyId, Subject, VerifyingKey, dsse::Envelope, statement::PAYLOAD_TYPE};
 
@@ -106,9 +106,7 @@ fn check(
     check_sources(evidence, expected, failures);
     check_residency(evidence, expected, failures);
     check_digests(&statement, expected, failures);
-    if evidence.confidential_compute.is_none() {
-        failures.push(EvidenceFailure::ConfidentialCompute);
-    }
+    check_confidential_compute(evidence, expected, failures);
 
     let answer_was_recomputed = expected.challenge.is_some()
         && expected.shards.as_ref().is_some_and(|shards| {
@@ -123,6 +121,31 @@ fn check(
         answer_was_recomputed,
         statement,
     })
+}
+
+fn check_confidential_compute(
+    evidence: &Evidence,
+    expected: &Expectations,
+    failures: &mut Vec<EvidenceFailure>,
+) {
+    match &evidence.confidential_compute {
+        None => failures.push(EvidenceFailure::ConfidentialCompute),
+        Some(ConfidentialCompute::None { .. }) => {}
+        Some(ConfidentialCompute::Failed { reason }) => {
+            if !expected.accept_unknown_confidential_compute {
+                failures.push(EvidenceFailure::ConfidentialComputeUnknown {
+                    reason: reason.clone(),
+                });
+            }
+        }
+        Some(ConfidentialCompute::Report {
+            developer_tools, ..
+        }) => {
+            if *developer_tools && !expected.accept_developer_tools {
+                failures.push(EvidenceFailure::DeveloperTools);
+            }
+        }
+    }
 }
 
 fn check_freshness(
@@ -218,26 +241,33 @@ fn stands_out(finding: &EvidenceFinding) -> bool {
     !clear && finding.enforcement != FindingEnforcement::Note
 }
 
+/// Whether a required check looked: at every shard, if it looks at shards. That it doesn't apply is no look.
 fn check_finding_is_there(id: &str, evidence: &Evidence, failures: &mut Vec<EvidenceFailure>) {
     let of_check = || evidence.policy.findings.iter().filter(|f| f.id == id);
-    let mut missing = |shard| {
+    let looked = |finding: &&EvidenceFinding| finding.status != FindingStatus::NotApplicable;
+    let mut missing = |shard, not_applicable| {
         failures.push(EvidenceFailure::FindingMissing {
             id: id.to_owned(),
             shard,
+            not_applicable,
         });
     };
-    if of_check().next().is_none() {
-        return missing(None);
-    }
-    let looked_at: std::collections::HashSet<_> = of_check()
+    let about: std::collections::HashSet<_> = of_check()
         .filter_map(|finding| finding.shard.as_ref())
         .collect();
-    if looked_at.is_empty() {
+    if about.is_empty() {
+        if !of_check().any(|finding| looked(&finding)) {
+            missing(None, of_check().next().is_some());
+        }
         return;
     }
+    let looked_at: std::collections::HashSet<_> = of_check()
+        .filter(looked)
+        .filter_map(|finding| finding.shard.as_ref())
+        .collect();
     for shard in &evidence.shards {
         if !looked_at.contains(&shard.name) {
-            missing(Some(shard.name.clone()));
+            missing(Some(shard.name.clone()), about.contains(&shard.name));
         }
     }
 }

@@ -35,6 +35,19 @@ pub enum StatementRefusal {
         /// The subject, from 0.
         index: usize,
     },
+    /// Evidence of so many subjects would have more findings than it has room for.
+    #[error(
+        "evidence of its {subjects} subjects has {found} findings: give fewer subjects at a time, {limit} findings is \
+         the most"
+    )]
+    Findings {
+        /// How many subjects it has.
+        subjects: usize,
+        /// How many findings there would be.
+        found: usize,
+        /// The greatest number.
+        limit: usize,
+    },
     /// Two subjects have one name.
     #[error("its subject {index} has the name of one before it: give each its own")]
     NameTwice {

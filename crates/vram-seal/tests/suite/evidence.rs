@@ -418,6 +418,7 @@ fn evidence_that_contradicts_itself_is_neither_made_nor_accepted() {
 #[test]
 fn a_devices_report_belongs_to_its_statement() {
     let report = |nonce| ConfidentialCompute::Report {
+        developer_tools: false,
         nonce,
         report: vec![1; 100].into(),
         certificate_chain: vec![2; 100].into(),
@@ -442,6 +443,62 @@ fn a_devices_report_belongs_to_its_statement() {
         &expectations(),
         "neither that there is a report nor why",
     );
+}
+
+#[test]
+fn what_could_not_be_found_out_about_confidential_computing_is_refused_unless_it_is_accepted() {
+    let reason = "the card is lost".to_owned();
+    let failed = ConfidentialCompute::Failed { reason };
+    let document = signed(|evidence| evidence.confidential_compute = Some(failed));
+    assert_refused_for(&document, &expectations(), "(the card is lost)");
+
+    let mut accepting = expectations();
+    accepting.accept_unknown_confidential_compute = true;
+    assert!(failures(&document, &accepting).is_empty());
+}
+
+#[test]
+fn developer_tools_are_refused_unless_they_are_accepted() {
+    let nonce = statement().confidential_compute_nonce().unwrap();
+    let with = statement()
+        .with_confidential_compute(ConfidentialCompute::Report {
+            developer_tools: true,
+            nonce,
+            report: vec![1; 100].into(),
+            certificate_chain: vec![2; 100].into(),
+        })
+        .unwrap();
+    let document = with.sign(&key()).unwrap().to_json().unwrap();
+    assert_refused_for(&document, &expectations(), "it is on with developer tools");
+
+    let mut accepting = expectations();
+    accepting.accept_developer_tools = true;
+    assert!(failures(&document, &accepting).is_empty());
+}
+
+#[test]
+fn a_required_check_that_does_not_apply_has_not_looked() {
+    for (id, of_shards) in [("device.own-memory", false), ("region.not-managed", true)] {
+        let document = signed(|evidence| {
+            let findings = &mut evidence.policy.findings;
+            for finding in findings.iter_mut().filter(|finding| finding.id == id) {
+                finding.status = FindingStatus::NotApplicable;
+            }
+        });
+        let mut expected = expectations();
+        expected.required_findings = [id.to_owned()].into();
+
+        let refused: Vec<_> = failures(&document, &expected);
+
+        let said = format!("there is no finding of the check {id}");
+        let found = refused
+            .iter()
+            .filter(|failure| failure.contains(&said) && failure.contains("doesn't apply"));
+        let shards = if of_shards { shards().len() } else { 1 };
+        assert_eq!(found.count(), shards, "{refused:?}");
+        expected.required_findings.clear();
+        assert!(failures(&document, &expected).is_empty());
+    }
 }
 
 #[test]

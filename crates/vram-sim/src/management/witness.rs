@@ -3,7 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use vram_observe::{Answer, Card, CardAttestation, Witness, card_attestation, management_facts};
+use vram_observe::{
+    Answer, Card, CardAttestation, ConfidentialSettings, Witness, card_attestation,
+    confidential_settings, management_facts,
+};
 use vram_policy::{HostFacts, ManagementFacts};
 
 use super::SimulatedManagement;
@@ -56,6 +59,10 @@ impl Witness for SimulatedWitness {
 
     fn management(&self, card: &Card<'_>) -> ManagementFacts {
         management_facts(&self.management, card, &self.management)
+    }
+
+    fn confidential_settings(&self, card: &Card<'_>) -> Answer<ConfidentialSettings> {
+        confidential_settings(&self.management, card)
     }
 
     fn attestation(&self, card: &Card<'_>, nonce: &[u8; 32]) -> Answer<CardAttestation> {
