@@ -191,7 +191,7 @@ mod tests {
 
         let text = write(&metadata, &lock, "0.1.0", "2026-01-31T23:59:59Z").unwrap();
 
-        let document: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        let document: Value = serde_json::from_slice(&text).unwrap();
         assert_eq!(document["bomFormat"], "CycloneDX");
         assert_eq!(
             document["components"][1]["purl"],
