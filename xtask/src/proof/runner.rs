@@ -34,13 +34,8 @@ impl Runner<'_> {
         let mut command = process::cargo();
         if self.instrumented {
             // What earlier runs went through is no coverage of this one.
-            process::run(process::cargo().args([
-                "llvm-cov",
-                "clean",
-                "--workspace",
-                "--profraw-only",
-            ]))?;
-            command.args(["llvm-cov", "nextest", "--no-report"]);
+            process::run(process::cargo().args(["llvm-cov", "clean", "--profraw-only"]))?;
+            command.args(["llvm-cov", "nextest", "--no-report", "--no-cfg-coverage"]);
         } else {
             command.args(["nextest", "run"]);
         }

@@ -2,7 +2,7 @@
 
 use super::super::figures::{count, percent};
 use super::super::model::{
-    Bundle, Coverage, Feature, LineCoverage, Outcome, Row, RowTest, Specification, Verdict,
+    Bundle, Coverage, Feature, LineCoverage, Outcome, Row, RowTest, Specification, Status, Verdict,
 };
 use super::super::rows;
 use super::{cell, code, counts_head, counts_row, head};
@@ -79,10 +79,11 @@ fn tests(tests: &[RowTest]) -> String {
     shown.collect::<Vec<_>>().join("<br>")
 }
 
-/// What the statuses don't say by themselves.
+/// What the statuses don't say by themselves. Which tests were not run stands beside each of them.
 fn notes(rows: &[Row]) -> String {
     let notes = rows
         .iter()
+        .filter(|row| row.status != Status::NotRun)
         .flat_map(|row| row.notes.iter().map(move |note| (row, note)));
     let lines: Vec<_> = notes
         .map(|(row, note)| format!("- {}: {}\n", cell(&row.id), cell(note)))
