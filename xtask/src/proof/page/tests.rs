@@ -10,6 +10,8 @@ use crate::proof::model::{
     Status, StatusCounts, TestCounts, Verdict,
 };
 
+type Change = fn(&mut Bundle);
+
 /// The fixture with everything in order: all passed, on the commit, on a GPU as well.
 fn clean() -> Bundle {
     let mut bundle = fixture::bundle();
@@ -90,7 +92,7 @@ fn a_clean_run_has_passed_without_a_notice() {
 
 #[test]
 fn anything_red_makes_the_verdict_say_failed_whatever_the_conclusion_says() {
-    let breaks: [fn(&mut Bundle); 9] = [
+    let breaks: [Change; 9] = [
         |bundle| first_row(bundle).status = Status::NotRun,
         |bundle| first_row(bundle).status = Status::NotCovered,
         |bundle| first_row(bundle).status = Status::Failed,
@@ -125,13 +127,13 @@ fn the_verdict_says_how_much_failed() {
 
     assert_eq!(
         heading(&bundle),
-        "✗Failed: 1 of 3,004 test results and 1 of 6 requirements"
+        "✗Failed: 1 of 3,004 test results, 1 of 6 requirements and 1 of 3 stages of the run"
     );
 }
 
 #[test]
 fn what_was_left_out_stands_at_the_head() {
-    let cases: [(fn(&mut Bundle), &str); 9] = [
+    let cases: [(Change, &str); 9] = [
         (
             |bundle| bundle.run.dirty = true,
             "source with changes beside the commit",
