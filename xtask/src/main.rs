@@ -10,15 +10,18 @@ mod kernels;
 mod link_stub;
 mod model;
 mod planted_breaks;
+mod models;
 mod process;
 mod proof;
 mod properties;
 mod public_api;
 mod python;
+mod suites;
 mod summary;
 mod test;
 mod test_id;
 mod timing;
+mod tsan;
 mod wheels;
 
 use std::process::ExitCode;
@@ -48,6 +51,10 @@ enum Task {
     Gpu(gpu::Options),
     /// Compares the public API of each published library with the text that is committed.
     PublicApi(public_api::Options),
+    /// Runs the models of what threads share, under many interleavings.
+    Models(models::Options),
+    /// Looks for data races in the tests with threads, with a sanitizer.
+    Tsan(tsan::Options),
     /// Installs the Python packages that tests compare with, and prints the Python that has them.
     Python(python::Options),
     /// Fetches the real model that the end-to-end test seals.
@@ -77,6 +84,8 @@ fn main() -> ExitCode {
         Task::LinkStub(options) => link_stub::run(&options),
         Task::Gpu(options) => gpu::run(&options),
         Task::PublicApi(options) => public_api::run(&options),
+        Task::Models(options) => models::run(&options),
+        Task::Tsan(options) => tsan::run(&options),
         Task::Python(options) => python::run(&options),
         Task::Model(options) => model::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
