@@ -7,12 +7,14 @@
 
 mod models;
 mod provenance;
+mod requests;
 mod seals;
 mod trails;
 mod values;
 
 pub use models::{gguf, safetensors};
 pub use provenance::{bundle, certificates, checksums, manifest};
+pub use requests::request;
 pub use seals::{envelope, evidence, key, keys, seal_json, seal_record};
 pub use trails::audit;
 pub use values::values;
@@ -21,7 +23,7 @@ pub use values::values;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by name.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     ("safetensors", safetensors),
     ("gguf", gguf),
     ("seal_record", seal_record),
@@ -34,6 +36,7 @@ pub const TARGETS: [Target; 13] = [
     ("bundle", bundle),
     ("manifest", manifest),
     ("checksums", checksums),
+    ("request", request),
     ("values", values),
 ];
 

@@ -14,7 +14,14 @@ use vram_seal::{
 
 use crate::short;
 
-// The command's own reading of sizes. It is a program and no library.
+// The command's own reading of what it is told. It is a program and no library.
+#[path = "../../crates/vram-cli/src/seal/digest.rs"]
+#[expect(dead_code, reason = "what it is asked for is not sealed")]
+mod digest;
+#[path = "../../crates/vram-cli/src/audit/head.rs"]
+mod head;
+#[path = "../../crates/vram-cli/src/seal/position.rs"]
+mod position;
 #[path = "../../crates/vram-cli/src/quantity.rs"]
 #[expect(dead_code, reason = "what it shows is not read")]
 mod quantity;
@@ -44,9 +51,45 @@ pub fn values(bytes: &[u8]) {
     let size = quantity::parse_size(text).err();
     let duration = quantity::parse_duration(text).err();
     size.iter().chain(&duration).for_each(short);
+    expected_digest(text);
+    trail_head(text);
+    set_position(text);
     let (link, target) = text.split_once('\n').unwrap_or(("snapshots/a/b", text));
     if let Err(error) = cache::digest_of_link(Path::new(link), Path::new(target)) {
         short(&error);
+    }
+}
+
+/// `KIND:HEX` of `--expect`.
+fn expected_digest(text: &str) {
+    let again = match text.parse::<digest::Expected>() {
+        Ok(digest::Expected::Content(digest)) => format!("sha256:{digest}"),
+        Ok(digest::Expected::Verity(digest)) => format!("fsverity:{digest}"),
+        Err(error) => return short(&error),
+    };
+    assert_eq!(again.parse::<digest::Expected>(), text.parse());
+}
+
+/// `SEQ:HASH` of `--expect-head`.
+fn trail_head(text: &str) {
+    match head::parse_head(text) {
+        Ok(head) => {
+            let again = head::parse_head(&format!("{}:{}", head.seq, head.hash)).unwrap();
+            assert_eq!((again.seq, again.hash), (head.seq, head.hash));
+        }
+        Err(error) => short(&error),
+    }
+}
+
+/// `I/N` of `--position`.
+fn set_position(text: &str) {
+    match text.parse::<position::Position>() {
+        Ok(position::Position(read)) => {
+            assert!(read.index() < read.total());
+            let again = format!("{}/{}", read.index() + 1, read.total());
+            assert_eq!(again.parse(), Ok(position::Position(read)));
+        }
+        Err(error) => short(&error),
     }
 }
 
