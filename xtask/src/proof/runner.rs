@@ -78,7 +78,7 @@ impl Runner<'_> {
                 "--cargo-quiet",
             ]);
         }
-        let report = self.report();
+        let report = Self::report();
         if report.exists() {
             fs::remove_file(&report).with_context(|| report.display().to_string())?;
         }
@@ -101,15 +101,10 @@ impl Runner<'_> {
         ran
     }
 
-    /// Where nextest leaves its report.
-    fn report(&self) -> PathBuf {
-        let target = process::target();
-        let target = if self.instrumented {
-            target.join("llvm-cov-target")
-        } else {
-            target
-        };
-        target.join("nextest").join(PROFILE).join("junit.xml")
+    /// Where nextest leaves its report, instrumented or not.
+    fn report() -> PathBuf {
+        let nextest = process::target().join("nextest");
+        nextest.join(PROFILE).join("junit.xml")
     }
 
     /// The examples in the documentation.

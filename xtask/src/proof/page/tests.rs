@@ -127,7 +127,7 @@ fn the_verdict_says_how_much_failed() {
 
     assert_eq!(
         heading(&bundle),
-        "✗Failed: 1 of 3,004 test results, 1 of 6 requirements and 1 of 3 stages of the run"
+        "✗Failed: 1 of 3,004 test results and 1 of 6 requirements"
     );
 }
 
