@@ -100,3 +100,38 @@ fn certificates_are_as_long_as_the_library_says() {
 
     assert_eq!(certificates.unwrap(), [b'c'; 17]);
 }
+
+/// What weakens it is told apart from whether it is on: one can be true without the other.
+#[test]
+fn confidential_settings_are_told_one_by_one() {
+    for (on, debugged) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        let Some(mut library) = StandIn::new() else {
+            return;
+        };
+        library.says("confidential", on);
+        library.says("developer-tools", debugged);
+
+        let found = library.machine().confidential_settings(&CARD).unwrap();
+
+        assert_eq!(
+            (found.enabled, found.developer_tools),
+            (on == 1, debugged == 1)
+        );
+    }
+}
+
+/// A question that failed has no answer: only a library that doesn't know it says that there is none.
+#[test]
+fn a_failed_question_about_confidential_computing_is_no_answer() {
+    for (code, unsupported) in [(3, true), (999, false)] {
+        let Some(mut library) = StandIn::new() else {
+            return;
+        };
+        library.fails("nvmlSystemGetConfComputeSettings", code);
+
+        let refused = library.machine().confidential_settings(&CARD).unwrap_err();
+
+        let said_so = matches!(refused, Error::NotSupported { .. });
+        assert_eq!(said_so, unsupported, "{refused}");
+    }
+}

@@ -61,6 +61,7 @@ fn test_verify_sealed_valid() {
     let file = ExpectedShard::of_bytes(&bytes, Some(&challenge));
     expected.shards = Some([(id("layers-0"), file)].into());
     expected.least_profile = Profile::Development;
+    expected.accept_unknown_confidential_compute = true;
     expected.accept_simulated = true;
     expected.accept_warnings = true;
     expected.accept_unproven_residency = true;
