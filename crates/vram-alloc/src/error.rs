@@ -291,4 +291,15 @@ mod tests {
         assert!(out.is_retriable() && !out.is_fatal());
         assert!(!lost.is_retriable() && lost.is_fatal());
     }
+
+    /// Covers: EX-1.4.
+    #[test]
+    fn a_device_that_can_not_be_trusted_is_fatal() {
+        for error in [
+            Error::NotFrozen { observed: 3 },
+            Error::SelfTest { vector: "abc" },
+        ] {
+            assert!(error.is_fatal() && !error.is_retriable(), "{error}");
+        }
+    }
 }

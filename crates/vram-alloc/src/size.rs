@@ -75,7 +75,7 @@ pub(crate) fn from_usize(len: usize) -> u64 {
 mod tests {
     use super::*;
 
-    /// Covers: MS-002.
+    /// Covers: MS-002, MS-006.
     #[test]
     fn test_bounds_checking_overflow() {
         for (offset, len) in [
@@ -98,7 +98,7 @@ mod tests {
         }
     }
 
-    /// Covers: MS-003.
+    /// Covers: MS-003, MS-006.
     #[test]
     fn rounding_up_past_the_largest_size_is_refused() {
         assert_eq!(round_up(1, 2 << 20).unwrap(), 2 << 20);

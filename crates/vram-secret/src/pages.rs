@@ -81,6 +81,8 @@ impl Drop for Place {
     fn drop(&mut self) {
         // Volatile writes, which the compiler keeps though nothing reads them.
         self.bytes_mut().zeroize();
+        #[cfg(all(test, target_os = "linux"))]
+        tests::WIPED.set(self.bytes().iter().all(|byte| *byte == 0));
         // SAFETY: the mapping is this value's alone, nothing borrows it any more, and it is not used after this.
         let unmapped = unsafe { mm::munmap(self.start.as_ptr().cast(), self.len) };
         // The system refuses only what is no mapping. It is wiped in any case, and lost at worst.
@@ -124,6 +126,7 @@ const fn keep_from_forks(_: *mut c_void, _: usize) -> bool {
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod tests {
+    use std::cell::Cell;
     use std::fs;
     use std::io;
     use std::os::unix::process::CommandExt as _;
@@ -180,6 +183,21 @@ mod tests {
                 .iter()
                 .any(|flag| flags.iter().any(|found| found == flag))
         );
+    }
+
+    thread_local! {
+        /// Whether the last place that was dropped held nothing when it was given back.
+        pub(super) static WIPED: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Covers: CI-006, XK-3.
+    #[test]
+    fn a_secret_is_wiped_before_its_page_is_given_back() {
+        WIPED.set(false);
+
+        drop(SecretBytes::copy_of(&[7; 32]).unwrap());
+
+        assert!(WIPED.get());
     }
 
     /// Covers: XK-3.

@@ -139,13 +139,13 @@ mod tests {
         let error = Driver::load_from(&["libcuda-that-is-nowhere.so"]).unwrap_err();
 
         assert!(
-            matches!(error, LoadError::LibraryNotFound { .. }),
-            "{error:?}"
-        );
-        assert!(
             error.to_string().contains("libcuda-that-is-nowhere.so"),
             "{error}"
         );
+        let LoadError::LibraryNotFound { tried, .. } = error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(tried, ["libcuda-that-is-nowhere.so"]);
     }
 
     /// Covers: TS-1.4.

@@ -14,7 +14,7 @@ const COMPARED: [(&str, &[&str]); 3] = [
     ("tag.rs", &["SealTag"]),
 ];
 
-/// Covers: VU-7.
+/// Covers: CI-003, VU-7.
 #[test]
 fn tags_and_digests_have_no_comparison_but_the_one_in_constant_time() {
     for (file, types) in COMPARED {

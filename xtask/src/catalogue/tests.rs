@@ -375,3 +375,16 @@ fn a_test_that_nextest_does_not_know_is_named() {
         ["a y: nextest lists no such test"]
     );
 }
+
+/// Covers: TS-1.1, TS-1.2.
+#[test]
+fn there_are_as_many_tests_as_the_rows_ask_for() {
+    let root = crate::process::workspace();
+    let catalogue = super::load(&root).unwrap();
+    let claimed = super::claimed(&root).unwrap();
+
+    let problems = check::problems(&root, &catalogue, &claimed.tests);
+
+    let few = (problems.iter()).filter(|problem| problem.ends_with("are asked for"));
+    assert_eq!(few.count(), 0, "{problems:?}");
+}

@@ -107,11 +107,23 @@ fn reads_past_the_end_are_refused() {
     });
 }
 
-/// Covers: VU-4.
+/// Covers: MS-007, VU-4.
 #[test]
 fn views_past_the_end_are_refused() {
     let all: Vec<_> = OUTSIDE.iter().chain(&OVERFLOWING).copied().collect();
     refuse_each(&all, |region, offset, len| {
+        assert_out_of_bounds(region.span(offset, len), (offset, len));
+        assert_out_of_bounds(region.span_mut(offset, len), (offset, len));
+    });
+}
+
+/// The offsets are inside: only the sum is too large, and must not come round to a small one.
+///
+/// Covers: VU-3, VU-4.
+#[test]
+fn a_length_that_would_wrap_around_gives_no_view() {
+    let ranges = [(0, u64::MAX), (1, u64::MAX), (SIZE, u64::MAX)];
+    refuse_each(&ranges, |region, offset, len| {
         assert_out_of_bounds(region.span(offset, len), (offset, len));
         assert_out_of_bounds(region.span_mut(offset, len), (offset, len));
     });

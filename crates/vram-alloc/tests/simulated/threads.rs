@@ -3,7 +3,7 @@
 use std::sync::Barrier;
 use std::thread;
 
-use vram_alloc::{HashStart, Kernels, StagingRing, Stream};
+use vram_alloc::{Error, HashStart, Kernels, OpenRegion, StagingRing, Stream};
 
 use crate::rig::{BOTH, PAGE, Rig, noise};
 
@@ -75,6 +75,23 @@ fn work(rig: &Rig, kernels: &Kernels, stream: &Stream, seed: u64) {
     assert!(read == bytes);
 }
 
+/// What became of as many requests of one byte as there are threads, all at once.
+fn requests_at_once(rig: &Rig) -> Vec<Result<OpenRegion, Error>> {
+    let barrier = Barrier::new(usize::try_from(THREADS).unwrap());
+    thread::scope(|scope| {
+        let barrier = &barrier;
+        let request = move || {
+            barrier.wait();
+            rig.allocator.allocate(1)
+        };
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(request)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    })
+}
+
 /// Covers: FN-3.1.
 #[test]
 fn threads_that_ask_for_the_last_memory_get_it_once() {
@@ -82,20 +99,8 @@ fn threads_that_ask_for_the_last_memory_get_it_once() {
         let rig = Rig::with_mechanism(mechanism);
         let held = rig.allocator.allocate(61 * (1 << 20)).unwrap();
         assert_eq!(rig.allocator.capacity().unwrap().available.0, PAGE);
-        let barrier = Barrier::new(usize::try_from(THREADS).unwrap());
 
-        let won: Vec<_> = thread::scope(|scope| {
-            let (rig, barrier) = (&rig, &barrier);
-            let race = move || {
-                barrier.wait();
-                rig.allocator.allocate(1)
-            };
-            let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(race)).collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap())
-                .collect()
-        });
+        let won = requests_at_once(&rig);
 
         assert_eq!(won.iter().filter(|result| result.is_ok()).count(), 1);
         for error in won.iter().filter_map(|result| result.as_ref().err()) {
@@ -104,5 +109,22 @@ fn threads_that_ask_for_the_last_memory_get_it_once() {
         assert_eq!(rig.allocator.capacity().unwrap().available.0, 0);
         drop((won, held));
         assert_eq!(rig.machine.bytes_in_use(0).unwrap(), 0);
+    }
+}
+
+/// The device has room for all of them: only the budget refuses.
+///
+/// Covers: FN-3.1, RP-001.
+#[test]
+fn threads_that_ask_for_the_last_of_the_budget_get_it_once() {
+    for _ in 0..20 {
+        let rig = Rig::with_budget(2 * PAGE);
+        let held = rig.allocator.allocate(PAGE).unwrap();
+
+        let won = requests_at_once(&rig);
+
+        assert_eq!(won.iter().filter(|result| result.is_ok()).count(), 1);
+        assert_eq!(rig.allocator.capacity().unwrap().used.0, 2 * PAGE);
+        drop((won, held));
     }
 }

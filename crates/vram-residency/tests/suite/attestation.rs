@@ -158,6 +158,15 @@ fn it_says_what_was_measured_where_and_under_which_policy() {
             assert_eq!(about, [None], "{check}");
         }
     }
+    // With what was observed of the device, in the policy's words.
+    for finding in manager.device_report().findings() {
+        let mut said = evidence.policy.findings.iter();
+        let said = said.find(|said| said.id == finding.id.as_str()).unwrap();
+        assert_eq!(
+            (&said.observed, &said.expected),
+            (&finding.observed, &finding.expected)
+        );
+    }
 }
 
 /// Covers: PO-3.

@@ -18,6 +18,20 @@ fn seal_file(manager: &Manager, path: &PathBuf) -> Result<vram_residency::Sealed
     manager.seal(SealRequest::file(id("file"), path))
 }
 
+/// Covers: VP-004.
+#[test]
+fn a_file_that_can_not_fit_is_refused_before_its_header_is_read() {
+    let (_folder, path) = with_file("huge.safetensors", b"");
+    // Not a model at all: reading it would say so.
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.set_len(DEVICE + 1).unwrap();
+    let machine = machine();
+
+    let error = seal_file(&manager(&machine), &path).unwrap_err();
+
+    assert!(matches!(error, Error::NoRoom(_)), "{error:?}");
+}
+
 /// Covers: FN-2.1.
 #[test]
 fn a_model_file_is_sealed_with_its_tensor_table() {

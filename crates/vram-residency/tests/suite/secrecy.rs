@@ -3,9 +3,11 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use base64ct::{Base64, Encoding as _};
 use vram_residency::{Manager, SealRequest};
 use vram_seal::{SealKey, Token};
 use vram_sim::Machine;
+use vram_sys::CUresult;
 
 use crate::support::*;
 
@@ -26,18 +28,27 @@ impl Write for Log {
 // No run of it is a word that a finding could say.
 const TOKEN: [u8; 32] = *b"\x11\xa7 tHe+tOkEn_tHaT-nObOdY*mAy%sEe";
 
+impl Log {
+    /// What was logged while this ran.
+    fn of(run: impl FnOnce()) -> String {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, run);
+        let logged = log.0.lock().unwrap().clone();
+        String::from_utf8(logged).unwrap()
+    }
+}
+
 /// A whole life, and everything that it emits: logs at trace level, events, errors, `Debug` and
 /// JSON of all that a caller holds.
 fn everything_emitted(machine: &Machine) -> (String, Vec<u64>) {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
     let mut shown = Vec::new();
     let mut addresses = Vec::new();
-    tracing::subscriber::with_default(subscriber, || {
+    let logged = Log::of(|| {
         let recorder = Recorder::new();
         let token = Token::new(&TOKEN).unwrap();
         let builder = Manager::builder()
@@ -75,7 +86,7 @@ fn everything_emitted(machine: &Machine) -> (String, Vec<u64>) {
         shown.push(recorder.json());
         shown.push(manager.stop_reason().unwrap().to_owned());
     });
-    shown.push(String::from_utf8(log.0.lock().unwrap().clone()).unwrap());
+    shown.push(logged);
     (shown.join("\n"), addresses)
 }
 
@@ -101,6 +112,28 @@ fn test_debug_format_omits_vram_ptr() {
         }
     }
     shown_nowhere(&shown, &TOKEN);
+}
+
+/// Covers: MS-005.
+#[test]
+fn memory_that_can_not_be_released_is_logged_and_its_address_is_not() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let shard = manager
+        .seal(SealRequest::bytes(id("one"), &weights(600_000)))
+        .unwrap();
+    let addresses = machine.addresses();
+
+    let logged = Log::of(|| {
+        machine.fail_every_call(CUresult::CUDA_ERROR_INVALID_VALUE);
+        drop(shard);
+    });
+
+    assert!(logged.contains("could not be released"), "{logged}");
+    assert!(!addresses.is_empty());
+    for address in addresses {
+        assert!(!logged.contains(&format!("{address:x}")), "{logged}");
+    }
 }
 
 /// Covers: CI-006.
@@ -135,7 +168,10 @@ fn shown_nowhere(shown: &str, secret: &[u8]) {
             .collect::<Vec<_>>()
             .join(", ");
         let text = String::from_utf8_lossy(piece).into_owned();
-        for form in [hex.to_uppercase(), hex, list, text] {
+        let base64 = Base64::encode_string(piece);
+        // The end of it hangs on what comes next.
+        let base64 = base64.get(..8).unwrap().to_owned();
+        for form in [hex.to_uppercase(), hex, list, text, base64] {
             assert!(!shown.contains(&form), "a secret is shown: {form}");
         }
     }

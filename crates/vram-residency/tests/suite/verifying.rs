@@ -102,7 +102,7 @@ fn verifying_copies_no_weights_to_the_host() {
     );
 }
 
-/// Covers: EX-2.1, LO-1.
+/// Covers: EX-1.2, EX-2.1, LO-1.
 #[test]
 fn one_bit_anywhere_is_found_and_located() {
     let bytes = weights(1_200_001);
@@ -174,7 +174,7 @@ fn padding_after_the_last_byte_is_not_the_shard() {
     assert!(manager.verify(&shard).is_ok());
 }
 
-/// Covers: EX-2.1.
+/// Covers: EX-1.2, EX-2.1.
 #[test]
 fn test_verify_record_changed_anywhere_is_refused() {
     let machine = machine();
@@ -209,7 +209,7 @@ fn another(machine: &Machine) -> Manager {
     manager(machine)
 }
 
-/// Covers: EX-2.2.
+/// Covers: EX-2.2, FN-2.2.
 #[test]
 fn a_replaced_tag_is_refused() {
     let machine = machine();
