@@ -15,9 +15,10 @@ use std::sync::Mutex;
 use std::thread;
 
 use anyhow::{Context as _, bail};
+use serde::Serialize;
 
 use self::outcome::Outcome;
-use crate::process;
+use crate::{campaign, gpu, process};
 
 /// The compiler that can instrument.
 const TOOLCHAIN: &str = "nightly";
@@ -41,10 +42,24 @@ pub(crate) struct Options {
     /// Run nothing: pack the programs and their seeds, to be run on a machine without Rust.
     #[arg(long)]
     archive: bool,
+    /// Where the report goes, as JSON. By default into the folder for what tasks build.
+    #[arg(long, value_name = "FILE", conflicts_with = "archive")]
+    json: Option<PathBuf>,
+}
+
+/// What a report says beside its head.
+#[derive(Serialize)]
+struct Found<'a> {
+    seconds_each: u32,
+    at_a_time: u32,
+    targets: &'a [Outcome],
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    let chosen = choose(&targets()?, &options.target)?;
+    let all = targets()?;
+    let chosen = choose(&all, &options.target)?;
+    let complete = chosen == all;
+    let checkout = gpu::checkout()?;
     build(&chosen)?;
     if options.archive {
         return archive::pack(&chosen);
@@ -61,6 +76,25 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     for outcome in &bad {
         process::report(&format!("\n{}", outcome.explain()));
     }
+    let json = options
+        .json
+        .clone()
+        .unwrap_or_else(|| process::scratch().join("fuzzing.json"));
+    let found = Found {
+        seconds_each: options.seconds,
+        at_a_time: options.jobs,
+        targets: &outcomes,
+    };
+    // A part of the targets says too little to pass.
+    let passed = complete && bad.is_empty();
+    campaign::write(
+        &campaign::FUZZING,
+        Some(checkout.into()),
+        passed,
+        &found,
+        &json,
+    )?;
+    process::report(&format!("\nthe same for programs: {}", json.display()));
     if !bad.is_empty() {
         bail!("{} of {} targets failed", bad.len(), outcomes.len());
     }

@@ -1,6 +1,7 @@
 //! The workspace's own tasks, run as `cargo xtask <task>`.
 
 mod bindings;
+mod campaign;
 mod catalogue;
 mod faults;
 mod fsverity;
@@ -10,6 +11,7 @@ mod kernels;
 mod link_stub;
 mod model;
 mod models;
+mod mutants;
 mod planted_breaks;
 mod process;
 mod proof;
@@ -65,6 +67,8 @@ enum Task {
     ProofBundle(proof::Options),
     /// Breaks the code once for each row of the catalogue, and requires that a test notices.
     PlantedBreaks(planted_breaks::Options),
+    /// Changes the code in every small way, and requires that a test notices each.
+    Mutants(mutants::Options),
     /// Runs the property tests, and no others, with as many cases as asked for.
     Properties(properties::Options),
     /// Flips random bits of sealed shards, and requires that each is found and located.
@@ -91,6 +95,7 @@ fn main() -> ExitCode {
         Task::Fuzz(options) => fuzz::run(&options),
         Task::ProofBundle(options) => proof::run(&options),
         Task::PlantedBreaks(options) => planted_breaks::run(&options),
+        Task::Mutants(options) => mutants::run(&options),
         Task::Properties(options) => properties::run(&options),
         Task::Faults(options) => faults::run(&options),
         Task::Fsverity(options) => fsverity::run(&options),

@@ -18,7 +18,7 @@ use anyhow::{Context as _, bail, ensure};
 use self::copy::Copy;
 use self::report::{Broken, Outcome, Report};
 use crate::catalogue::{self, Row};
-use crate::process;
+use crate::{campaign, gpu, process};
 
 /// Where the breaks are, below the workspace.
 const FOLDER: &str = "xtask/planted-breaks";
@@ -68,6 +68,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         planted.retain(|planted| options.row.contains(&planted.row));
         ensure!(!planted.is_empty(), "there are no such rows");
     }
+    let checkout = gpu::checkout()?;
     let copy = Copy::make()?;
     if options.check_applies {
         return check_applies(&copy, &planted);
@@ -86,13 +87,40 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     copy.restore()?;
     process::report(&report.text());
     if let Some(path) = &options.json {
-        let text = serde_json::to_string_pretty(&report)? + "\n";
-        fs::write(path, text).with_context(|| path.display().to_string())?;
+        let passed = report.passed && options.row.is_empty();
+        campaign::write(
+            &campaign::PLANTED_BREAKS,
+            Some(checkout.into()),
+            passed,
+            &report,
+            path,
+        )?;
     }
     if !report.passed {
         bail!("not every break was noticed");
     }
     Ok(())
+}
+
+impl Planted {
+    /// The packages whose files it changes.
+    fn packages(&self) -> anyhow::Result<Vec<String>> {
+        let shown = || self.patch.display().to_string();
+        let text = fs::read_to_string(&self.patch).with_context(shown)?;
+        Ok(changed_packages(&text))
+    }
+}
+
+/// Every package of the workspace stands in a folder of its name, below `crates` but for the tests and the tasks.
+fn changed_packages(patch: &str) -> Vec<String> {
+    let changed = patch.lines().filter_map(|line| line.strip_prefix("+++ b/"));
+    let package = |path: &str| match path.split('/').collect::<Vec<_>>().as_slice() {
+        ["crates", package, ..] => Some((*package).to_owned()),
+        ["tests", ..] => Some("vram-tests".to_owned()),
+        ["xtask", ..] => Some("xtask".to_owned()),
+        _ => None,
+    };
+    changed.filter_map(package).collect()
 }
 
 /// The breaks that there are, by row.
@@ -157,17 +185,32 @@ mod tests {
     }
 
     #[test]
-    fn every_planted_break_names_a_row_and_says_what_it_is() {
-        let catalogue = catalogue::load(&process::workspace()).unwrap();
+    fn a_patch_names_the_packages_that_it_breaks() {
+        let patch = "# It.\n--- a/crates/vram-seal/src/a.rs\n+++ b/crates/vram-seal/src/a.rs\n\
+                     --- a/Cargo.toml\n+++ b/Cargo.toml\n--- a/tests/src/b.rs\n+++ b/tests/src/b.rs\n";
+
+        assert_eq!(changed_packages(patch), ["vram-seal", "vram-tests"]);
+    }
+
+    #[test]
+    fn every_row_with_a_fixed_test_has_a_break_that_fits_the_code() {
+        let root = process::workspace();
+        let catalogue = catalogue::load(&root).unwrap();
 
         let planted = planted().unwrap();
 
-        assert!(!planted.is_empty());
-        for planted in planted {
+        for row in catalogue.rows().filter(|row| !row.seed_test.is_empty()) {
             assert!(
-                catalogue.rows().any(|row| row.id == planted.row),
-                "{planted:?}"
+                planted.iter().any(|planted| planted.row == row.id),
+                "{}",
+                row.id
             );
+        }
+        for planted in planted {
+            let named = catalogue.rows().any(|row| row.id == planted.row);
+            assert!(named, "{planted:?}");
+            let fits = copy::apply(&root, &planted.patch, &["--check"]).unwrap();
+            assert_eq!(fits, Ok(()), "{planted:?}");
         }
     }
 }

@@ -78,13 +78,15 @@ pub(crate) struct Making {
     /// Merge a run on a GPU elsewhere: a folder that `cargo xtask gpu collect` made.
     #[arg(long, value_name = "DIR", conflicts_with = "verify")]
     gpu_results: Option<PathBuf>,
-    /// Merge a run of another commit too; every page says so.
-    #[arg(long, requires = "gpu_results")]
-    allow_other_commit: bool,
-    /// The report of `cargo xtask faults`.
+    /// Take in a report that was made before, by `cargo xtask planted-breaks`, `mutants`, `faults`, `fuzz` or
+    /// `timing`; may be given several times.
     #[arg(long, value_name = "FILE", conflicts_with = "verify")]
-    faults: Option<PathBuf>,
-    /// Mutation testing, fuzzing, the timing of comparisons and the benchmark as well. It takes hours.
+    report: Vec<PathBuf>,
+    /// Take in a run and reports of another commit too; every page says so.
+    #[arg(long, conflicts_with = "verify")]
+    allow_other_commit: bool,
+    /// Do what there is no report of: planted breaks, mutation testing, the fault campaign, fuzzing, the timing of
+    /// comparisons, and the benchmark. It takes hours.
     #[arg(long, conflicts_with = "verify")]
     full: bool,
     /// With --full, how long each fuzzer runs.

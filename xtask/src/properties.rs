@@ -65,9 +65,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 /// Whether a test is of one of these crates; of any, where none is named.
 fn is_of(id: &str, packages: &[String]) -> bool {
     let binary = id.split_once(' ').map_or(id, |(binary, _)| binary);
-    let package = binary
-        .split_once("::")
-        .map_or(binary, |(package, _)| package);
+    let package = test_id::package(binary);
     packages.is_empty() || packages.iter().any(|named| named == package)
 }
 

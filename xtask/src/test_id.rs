@@ -21,6 +21,13 @@ pub(crate) fn by_binary<'a>(
     binaries
 }
 
+/// The package that a binary is built from.
+pub(crate) fn package(binary: &str) -> &str {
+    binary
+        .split_once("::")
+        .map_or(binary, |(package, _)| package)
+}
+
 /// Lets cargo build a binary and run these of its tests, and no other.
 pub(crate) fn run_with<'c>(
     cargo: &'c mut Command,

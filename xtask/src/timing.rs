@@ -25,7 +25,7 @@ use anyhow::{Context as _, bail};
 
 use self::report::{FEWEST, Report, Subject};
 use self::statistics::Verdict;
-use crate::process;
+use crate::{campaign, gpu, process};
 
 /// How many times at most a subject is measured, each time this many times as often.
 const ROUNDS: u32 = 3;
@@ -54,9 +54,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         .json
         .clone()
         .unwrap_or_else(|| process::scratch().join("timing.json"));
-    let mut text = serde_json::to_string_pretty(&report)?;
-    text.push('\n');
-    std::fs::write(&json, text).with_context(|| json.display().to_string())?;
+    // What was measured elsewhere was built there.
+    let commit = match &options.measured {
+        Some(_) => None,
+        None => Some(gpu::checkout()?.into()),
+    };
+    campaign::write(&campaign::TIMING, commit, report.passed, &report, &json)?;
     process::report(&report.text());
     process::report(&format!("the same for programs: {}", json.display()));
     if !report.passed {

@@ -2,19 +2,24 @@
 
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 /// How much of a log is shown where a target failed.
 const SHOWN_LINES: usize = 40;
 
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub(super) struct Outcome {
     pub(super) target: String,
+    /// Whether the program ended well.
     succeeded: bool,
     /// How many inputs were tried; none if the program didn't get that far.
     executions: Option<u64>,
     /// How many places in the code were reached.
     coverage: Option<u64>,
     peak_mib: Option<u64>,
+    #[serde(skip)]
     last_lines: String,
+    #[serde(skip)]
     log: PathBuf,
 }
 

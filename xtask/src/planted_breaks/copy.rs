@@ -70,29 +70,34 @@ impl Copy {
 
     /// Whether a patch fits, or why not.
     pub(super) fn check(&self, patch: &Path) -> anyhow::Result<Result<(), String>> {
-        self.git_apply(patch, &["--check"])
+        apply(&self.folder, patch, &["--check"])
     }
 
     /// Breaks the copy.
     pub(super) fn apply(&self, patch: &Path) -> anyhow::Result<Result<(), String>> {
-        self.git_apply(patch, &[])
+        apply(&self.folder, patch, &[])
     }
+}
 
-    fn git_apply(&self, patch: &Path, more: &[&str]) -> anyhow::Result<Result<(), String>> {
-        let parent = self.folder.parent().unwrap_or(&self.folder);
-        let output = Command::new("git")
-            .args(["apply", "--whitespace=nowarn"])
-            .args(more)
-            .arg(patch)
-            .current_dir(&self.folder)
-            // The copy lies within a repository, and is no part of it.
-            .env("GIT_CEILING_DIRECTORIES", parent)
-            .output()
-            .context("could not start git")?;
-        if output.status.success() {
-            return Ok(Ok(()));
-        }
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        Ok(Err(said))
+/// Applies a patch to a tree, or says why git refuses.
+pub(super) fn apply(
+    tree: &Path,
+    patch: &Path,
+    more: &[&str],
+) -> anyhow::Result<Result<(), String>> {
+    let parent = tree.parent().unwrap_or(tree);
+    let output = Command::new("git")
+        .args(["apply", "--whitespace=nowarn"])
+        .args(more)
+        .arg(patch)
+        .current_dir(tree)
+        // A copy lies within a repository, and is no part of it.
+        .env("GIT_CEILING_DIRECTORIES", parent)
+        .output()
+        .context("could not start git")?;
+    if output.status.success() {
+        return Ok(Ok(()));
     }
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Ok(Err(said))
 }

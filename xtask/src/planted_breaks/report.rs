@@ -17,8 +17,8 @@ pub(super) struct Broken {
 pub(super) enum Outcome {
     /// These tests failed, as they must.
     Red { tests: Vec<String> },
-    /// So many tests passed over the broken code.
-    Unnoticed { ran: usize },
+    /// So many tests passed over the broken code; others are red with nothing broken, and say nothing.
+    Unnoticed { ran: usize, red_anyway: Vec<String> },
     /// The code has changed under it.
     DoesNotApply { why: String },
     /// The compiler refuses it, so it shows nothing of the tests.
@@ -30,7 +30,13 @@ impl Broken {
         let Self { row, seconds, .. } = self;
         let outcome = match &self.outcome {
             Outcome::Red { tests } => format!("red: {}", tests.join(", ")),
-            Outcome::Unnoticed { ran } => format!("UNNOTICED by {ran} tests"),
+            Outcome::Unnoticed { ran, red_anyway } if red_anyway.is_empty() => {
+                format!("UNNOTICED by {ran} tests")
+            }
+            Outcome::Unnoticed { ran, red_anyway } => {
+                let red = red_anyway.join(", ");
+                format!("UNNOTICED by {ran} tests; red with nothing broken: {red}")
+            }
             Outcome::DoesNotApply { why } => format!("DOES NOT APPLY: {why}"),
             Outcome::DoesNotBuild { why } => format!("DOES NOT BUILD: {why}"),
         };
@@ -45,8 +51,8 @@ impl Broken {
 /// All of them.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
-    schema: &'static str,
     /// Whether every break was noticed.
+    #[serde(skip)]
     pub(super) passed: bool,
     breaks: Vec<Broken>,
     /// Rows of the catalogue for which nothing is broken.
@@ -56,7 +62,6 @@ pub(super) struct Report {
 impl Report {
     pub(super) const fn new(without_break: Vec<String>) -> Self {
         Self {
-            schema: "vram-planted-breaks/1",
             passed: true,
             breaks: Vec::new(),
             without_break,
@@ -97,7 +102,13 @@ mod tests {
         let tests = vec!["a b".to_owned()];
         for (outcome, passes) in [
             (Outcome::Red { tests }, true),
-            (Outcome::Unnoticed { ran: 3 }, false),
+            (
+                Outcome::Unnoticed {
+                    ran: 3,
+                    red_anyway: vec!["c d".to_owned()],
+                },
+                false,
+            ),
             (Outcome::DoesNotApply { why: String::new() }, false),
             (Outcome::DoesNotBuild { why: String::new() }, false),
         ] {

@@ -1,21 +1,22 @@
 //! One break: applied, built, and shown to the tests of its row.
 
+use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use super::copy::Copy;
 use super::{Broken, Outcome, Planted};
 use crate::catalogue::Row;
 use crate::{link_stub, process, test_id};
 
-/// Breaks the copy, runs the row's tests until one is red, and takes the break back.
+/// Breaks the copy, runs the row's tests until one is red for it, and takes the break back.
 pub(super) fn of(copy: &Copy, planted: &Planted, row: &Row) -> anyhow::Result<Broken> {
     let started = Instant::now();
     copy.restore()?;
     let outcome = match copy.apply(&planted.patch)? {
         Err(why) => Outcome::DoesNotApply { why },
-        Ok(()) => noticed(copy, row)?,
+        Ok(()) => noticed(copy, planted, row)?,
     };
     copy.restore()?;
     Ok(Broken {
@@ -26,41 +27,78 @@ pub(super) fn of(copy: &Copy, planted: &Planted, row: &Row) -> anyhow::Result<Br
     })
 }
 
-fn noticed(copy: &Copy, row: &Row) -> anyhow::Result<Outcome> {
-    let stub = link_stub::generate()?;
+fn noticed(copy: &Copy, planted: &Planted, row: &Row) -> anyhow::Result<Outcome> {
+    let workspace = process::workspace();
     let mut ran: usize = 0;
-    for (binary, paths) in test_id::by_binary(row.tests.iter().map(String::as_str)) {
-        let mut cargo = process::cargo();
-        test_id::run_with(&mut cargo, &binary, &paths);
-        cargo
-            .current_dir(copy.folder())
-            .env("CARGO_TARGET_DIR", copy.target())
-            .env(link_stub::VARIABLE, &stub)
-            // What is planted is not for others to try again.
-            .env("PROPTEST_FAILURE_PERSISTENCE", "off");
-        let output = cargo.output().context("could not start cargo")?;
-        let said = String::from_utf8_lossy(&output.stdout);
-        let Some(results) = Results::read(&said) else {
-            let why = String::from_utf8_lossy(&output.stderr);
-            return Ok(Outcome::DoesNotBuild {
-                why: last_lines(&why),
-            });
+    let mut red_anyway = Vec::new();
+    for (binary, paths) in nearest_first(row, &planted.packages()?) {
+        let broken = match test(copy.folder(), Some(&copy.target()), &binary, &paths)? {
+            Ok(results) => results,
+            Err(why) => return Ok(Outcome::DoesNotBuild { why }),
         };
-        if !output.status.success() {
-            let named = results.failed.iter().map(|path| format!("{binary} {path}"));
-            return Ok(Outcome::Red {
-                tests: named.collect(),
-            });
+        ran = broken.passed.len().saturating_add(ran);
+        if broken.failed.is_empty() {
+            continue;
         }
-        ran = results.passed.saturating_add(ran);
+        // A test that is red without the break has noticed nothing.
+        let whole = match test(&workspace, None, &binary, &broken.failed)? {
+            Ok(results) => results,
+            Err(why) => bail!("{binary} does not build with nothing broken: {why}"),
+        };
+        let id = |path: &String| format!("{binary} {path}");
+        let (anyway, by_the_break): (Vec<_>, Vec<_>) =
+            (broken.failed.iter()).partition(|path| whole.failed.contains(*path));
+        red_anyway.extend(anyway.into_iter().map(id));
+        if !by_the_break.is_empty() {
+            let tests = by_the_break.into_iter().map(id).collect();
+            return Ok(Outcome::Red { tests });
+        }
     }
-    Ok(Outcome::Unnoticed { ran })
+    Ok(Outcome::Unnoticed { ran, red_anyway })
+}
+
+/// The row's tests by binary: those of the packages that are broken come first, as they build fastest.
+fn nearest_first(row: &Row, broken: &[String]) -> Vec<(String, Vec<String>)> {
+    let binaries = test_id::by_binary(row.tests.iter().map(String::as_str));
+    let mut binaries: Vec<_> = binaries.into_iter().collect();
+    binaries.sort_by_key(|(binary, _)| {
+        let package = test_id::package(binary);
+        broken.iter().all(|broken| broken != package)
+    });
+    binaries
+}
+
+/// Runs tests of a tree as it is; the last words of the compiler, where they don't build.
+fn test(
+    tree: &Path,
+    target: Option<&Path>,
+    binary: &str,
+    paths: &[String],
+) -> anyhow::Result<Result<Results, String>> {
+    let mut cargo = process::cargo();
+    test_id::run_with(&mut cargo, binary, paths);
+    cargo
+        .current_dir(tree)
+        .env(link_stub::VARIABLE, link_stub::generate()?);
+    if let Some(target) = target {
+        cargo.env("CARGO_TARGET_DIR", target);
+    }
+    let output = cargo.output().context("could not start cargo")?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let Some(mut results) = Results::read(&said) else {
+        return Ok(Err(last_lines(&String::from_utf8_lossy(&output.stderr))));
+    };
+    if !output.status.success() && results.failed.is_empty() {
+        // The process ended before its tests did, by a signal for one.
+        results.failed = results.unfinished(paths);
+    }
+    Ok(Ok(results))
 }
 
 /// What the harness said.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Results {
-    passed: usize,
+    passed: Vec<String>,
     failed: Vec<String>,
 }
 
@@ -78,12 +116,18 @@ impl Results {
                 continue;
             };
             match outcome {
-                "ok" => results.passed = results.passed.saturating_add(1),
+                "ok" => results.passed.push(name.to_owned()),
                 "FAILED" => results.failed.push(name.to_owned()),
                 _ => {}
             }
         }
         Some(results)
+    }
+
+    /// Those of the tests asked for that were not reported as passed.
+    fn unfinished(&self, asked: &[String]) -> Vec<String> {
+        let unfinished = asked.iter().filter(|path| !self.passed.contains(*path));
+        unfinished.cloned().collect()
     }
 }
 
@@ -103,8 +147,16 @@ mod tests {
 
         let results = Results::read(output).unwrap();
 
-        assert_eq!(results.passed, 1);
+        assert_eq!(results.passed, ["a::one"]);
         assert_eq!(results.failed, ["a::two"]);
+    }
+
+    #[test]
+    fn tests_that_a_crash_kept_from_ending_are_not_taken_for_passed() {
+        let results = Results::read("running 2 tests\ntest a::one ... ok\n").unwrap();
+
+        let asked = ["a::one", "a::two"].map(str::to_owned);
+        assert_eq!(results.unfinished(&asked), ["a::two"]);
     }
 
     #[test]

@@ -1,17 +1,20 @@
-//! Work beyond the tests: mutation testing, fuzzing, timing and the fault campaign.
+//! Work beyond the tests: planted breaks, mutation testing, the fault campaign, fuzzing and timing.
 
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::files::{CAMPAIGNS, Files};
 use super::model::{Campaign, CampaignOutcome, Fact};
+use crate::campaign::{Head, KINDS, Kind};
 
 /// The most facts that are shown of one report; all of them are in its file.
 const SHOWN: usize = 60;
 const TEXT: usize = 200;
+/// What pages show of a commit.
+const SHORT_COMMIT: usize = 12;
 
 /// What came of starting a campaign: a record of `campaigns.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,33 +28,36 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    pub(super) fn not_done(id: &str, title: &str, why: &str) -> Self {
+    pub(super) fn not_done(kind: &Kind, why: &str) -> Self {
+        Self::without_report(kind, CampaignOutcome::NotDone, why)
+    }
+
+    pub(super) fn failed(kind: &Kind, why: &str) -> Self {
+        Self::without_report(kind, CampaignOutcome::Failed, why)
+    }
+
+    fn without_report(kind: &Kind, outcome: CampaignOutcome, why: &str) -> Self {
         Self {
-            id: id.to_owned(),
-            title: title.to_owned(),
-            outcome: CampaignOutcome::NotDone,
+            id: kind.id.to_owned(),
+            title: kind.title.to_owned(),
+            outcome,
             why: Some(why.to_owned()),
             file: None,
         }
     }
 
-    /// A report that was made before, by the task that makes it.
+    /// Takes a report into the bundle.
     pub(super) fn of_report(
-        id: &str,
-        title: &str,
-        path: &Path,
+        kind: &Kind,
+        report: &Value,
         files: &mut Files,
     ) -> anyhow::Result<Self> {
-        let shown = path.display().to_string();
-        let text = std::fs::read(path).with_context(|| shown.clone())?;
-        let report: Value =
-            serde_json::from_slice(&text).with_context(|| format!("{shown} is no report"))?;
-        let name = format!("{id}.json");
-        files.insert_json(&name, &report)?;
-        let failed = has_failed(&report);
+        let name = format!("{}.json", kind.id);
+        files.insert_json(&name, report)?;
+        let failed = has_failed(report);
         Ok(Self {
-            id: id.to_owned(),
-            title: title.to_owned(),
+            id: kind.id.to_owned(),
+            title: kind.title.to_owned(),
             outcome: if failed {
                 CampaignOutcome::Failed
             } else {
@@ -61,29 +67,93 @@ impl Attempt {
             file: Some(name),
         })
     }
-}
 
-/// Whether a report says so itself, by a field `passed` or a verdict. One that says neither has not passed.
-fn has_failed(report: &Value) -> bool {
-    let passed = report.get("passed").and_then(Value::as_bool);
-    let verdict = report.get("verdict").and_then(Value::as_str);
-    match (passed, verdict) {
-        (Some(passed), _) => !passed,
-        (None, Some(verdict)) => verdict != "passed",
-        (None, None) => true,
+    /// The same, failed for this reason where it had passed.
+    pub(super) fn or_failed(self, why: &str) -> Self {
+        if self.outcome != CampaignOutcome::Passed {
+            return self;
+        }
+        Self {
+            outcome: CampaignOutcome::Failed,
+            why: Some(why.to_owned()),
+            ..self
+        }
     }
 }
 
-/// The campaigns of a bundle with what their reports say.
-pub(super) fn read(files: &Files) -> anyhow::Result<Vec<Campaign>> {
+/// A report that was made before, and what it is of.
+#[derive(Debug)]
+pub(super) struct Given {
+    pub(super) kind: &'static Kind,
+    pub(super) report: Value,
+}
+
+/// Reads reports that were made before. They have to be of this commit, unless any may be.
+pub(super) fn given(
+    paths: &[impl AsRef<Path>],
+    commit: &str,
+    allow_other_commit: bool,
+) -> anyhow::Result<Vec<Given>> {
+    let mut given = Vec::<Given>::new();
+    for path in paths {
+        let shown = path.as_ref().display();
+        let text = std::fs::read(path).with_context(|| shown.to_string())?;
+        let report: Value =
+            serde_json::from_slice(&text).with_context(|| format!("{shown} is no report"))?;
+        let schema = report.get("schema").and_then(Value::as_str);
+        let Some(kind) = KINDS.into_iter().find(|kind| Some(kind.schema) == schema) else {
+            let tasks: Vec<_> = KINDS.iter().map(|kind| kind.task).collect();
+            bail!("{shown} is no report of {}", tasks.join(", "));
+        };
+        ensure!(
+            given.iter().all(|known| known.kind != kind),
+            "{shown} is a second report of `{}`",
+            kind.task
+        );
+        if let Some(of) = of_another(&report, commit)
+            && !allow_other_commit
+        {
+            bail!(
+                "{shown} is {of}, and {commit} is tested: run `{}` there, or let every page say so with \
+                 --allow-other-commit",
+                kind.task
+            );
+        }
+        given.push(Given { kind, report });
+    }
+    Ok(given)
+}
+
+/// What a report is of, where that is not this commit with nothing changed.
+fn of_another(report: &Value, commit: &str) -> Option<String> {
+    let head: Option<Head> = serde_json::from_value(report.clone()).ok();
+    match head.and_then(|head| head.commit) {
+        None => Some("of a commit that it doesn't name".to_owned()),
+        Some(of) if of.id != commit => {
+            let short: String = of.id.chars().take(SHORT_COMMIT).collect();
+            let changed = if of.dirty { ", with changes" } else { "" };
+            Some(format!("of another commit, {short}{changed}"))
+        }
+        Some(of) if of.dirty => Some("of this commit with changes".to_owned()),
+        Some(_) => None,
+    }
+}
+
+/// Whether a report says so itself, by its field `passed`. One that says nothing has not passed.
+fn has_failed(report: &Value) -> bool {
+    report.get("passed").and_then(Value::as_bool) != Some(true)
+}
+
+/// The campaigns of a bundle with what their reports say, and of which commit they are.
+pub(super) fn read(files: &Files, commit: &str) -> anyhow::Result<Vec<Campaign>> {
     let attempts: Vec<Attempt> = files.document(CAMPAIGNS)?.unwrap_or_default();
     attempts
         .into_iter()
-        .map(|attempt| campaign(attempt, files))
+        .map(|attempt| campaign(attempt, files, commit))
         .collect()
 }
 
-fn campaign(attempt: Attempt, files: &Files) -> anyhow::Result<Campaign> {
+fn campaign(attempt: Attempt, files: &Files, commit: &str) -> anyhow::Result<Campaign> {
     let mut facts = Vec::new();
     let mut outcome = attempt.outcome;
     let mut why = attempt.why;
@@ -93,6 +163,10 @@ fn campaign(attempt: Attempt, files: &Files) -> anyhow::Result<Campaign> {
         if outcome == CampaignOutcome::Passed && has_failed(&report) {
             outcome = CampaignOutcome::Failed;
             why = Some(format!("{name} does not say that it passed"));
+        }
+        if let Some(of) = of_another(&report, commit) {
+            let of = format!("its report is {of}");
+            why = Some(why.map_or_else(|| of.clone(), |why| format!("{why}; {of}")));
         }
     }
     facts.truncate(SHOWN);
@@ -132,9 +206,20 @@ fn gather(path: &str, value: &Value, facts: &mut Vec<Fact>) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::path::PathBuf;
 
-    fn written(report: &Value) -> (tempfile::TempDir, std::path::PathBuf) {
+    use serde_json::json;
+
+    use super::*;
+    use crate::campaign::FAULTS;
+
+    const COMMIT: &str = "0123456789abcdef";
+
+    fn faults(passed: &Value) -> Value {
+        json!({"schema": FAULTS.schema, "passed": passed, "commit": {"id": COMMIT, "dirty": false}})
+    }
+
+    fn written(report: &Value) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.json");
         std::fs::write(&path, report.to_string()).unwrap();
@@ -142,48 +227,33 @@ mod tests {
     }
 
     fn read_one(report: &Value) -> Campaign {
-        let (_folder, path) = written(report);
         let mut files = Files::default();
-        let attempt = Attempt::of_report("faults", "Fault campaign", &path, &mut files).unwrap();
+        let attempt = Attempt::of_report(&FAULTS, report, &mut files).unwrap();
         files.insert_json(CAMPAIGNS, &[attempt]).unwrap();
-        read(&files).unwrap().remove(0)
+        read(&files, COMMIT).unwrap().remove(0)
+    }
+
+    fn refusal(paths: &[PathBuf]) -> String {
+        given(paths, COMMIT, false).unwrap_err().to_string()
     }
 
     #[test]
     fn a_report_passes_only_where_it_says_so() {
-        let outcome = |report| read_one(&report).outcome;
+        let outcome = |passed| read_one(&faults(&passed)).outcome;
 
-        assert_eq!(
-            outcome(serde_json::json!({"passed": true})),
-            CampaignOutcome::Passed
-        );
-        assert_eq!(
-            outcome(serde_json::json!({"passed": false})),
-            CampaignOutcome::Failed
-        );
-        assert_eq!(
-            outcome(serde_json::json!({"verdict": "passed"})),
-            CampaignOutcome::Passed
-        );
-        assert_eq!(
-            outcome(serde_json::json!({"verdict": "missed"})),
-            CampaignOutcome::Failed
-        );
-        assert_eq!(
-            outcome(serde_json::json!({"flips": 3})),
-            CampaignOutcome::Failed
-        );
+        assert_eq!(outcome(json!(true)), CampaignOutcome::Passed);
+        assert_eq!(outcome(json!(false)), CampaignOutcome::Failed);
+        assert_eq!(outcome(json!("true")), CampaignOutcome::Failed);
+        assert_eq!(outcome(Value::Null), CampaignOutcome::Failed);
     }
 
     #[test]
     fn the_facts_are_the_reports_own() {
-        let campaign = read_one(
-            &serde_json::json!({"passed": true, "simulated": {"flips": 1_000_000, "missed": []}}),
-        );
+        let campaign =
+            read_one(&json!({"passed": true, "simulated": {"flips": 1_000_000, "missed": []}}));
 
-        let facts: Vec<_> = campaign
-            .facts
-            .iter()
+        let facts = campaign.facts.iter();
+        let facts: Vec<_> = facts
             .map(|fact| (fact.name.as_str(), fact.value.as_str()))
             .collect();
         assert_eq!(
@@ -198,14 +268,53 @@ mod tests {
 
     #[test]
     fn a_report_changed_afterwards_is_judged_again() {
-        let (_folder, path) = written(&serde_json::json!({"passed": true}));
         let mut files = Files::default();
-        let attempt = Attempt::of_report("faults", "Fault campaign", &path, &mut files).unwrap();
+        let attempt = Attempt::of_report(&FAULTS, &faults(&json!(true)), &mut files).unwrap();
         files.insert_json(CAMPAIGNS, &[attempt]).unwrap();
         files
-            .insert_json("faults.json", &serde_json::json!({"passed": false}))
+            .insert_json("faults.json", &faults(&json!(false)))
             .unwrap();
 
-        assert_eq!(read(&files).unwrap()[0].outcome, CampaignOutcome::Failed);
+        let campaigns = read(&files, COMMIT).unwrap();
+        assert_eq!(campaigns[0].outcome, CampaignOutcome::Failed);
+    }
+
+    #[test]
+    fn a_report_of_another_commit_is_refused_or_shown_to_be_that() {
+        let mut other = faults(&json!(true));
+        other["commit"]["id"] = json!("fedcba9876543210");
+        let mut changed = faults(&json!(true));
+        changed["commit"]["dirty"] = json!(true);
+        let mut unnamed = faults(&json!(true));
+        unnamed["commit"] = Value::Null;
+
+        for (report, says) in [
+            (other, "of another commit, fedcba987654"),
+            (changed, "of this commit with changes"),
+            (unnamed, "of a commit that it doesn't name"),
+        ] {
+            let (_folder, path) = written(&report);
+            assert!(
+                refusal(std::slice::from_ref(&path)).contains(says),
+                "{says}"
+            );
+            assert_eq!(given(&[path], COMMIT, true).unwrap().len(), 1);
+            let shown = read_one(&report);
+            assert_eq!(shown.outcome, CampaignOutcome::Passed);
+            assert!(shown.why.unwrap().contains(says), "{says}");
+        }
+        assert_eq!(read_one(&faults(&json!(true))).why, None);
+    }
+
+    #[test]
+    fn reports_are_told_by_what_they_say_they_are() {
+        let (_folder, path) = written(&faults(&json!(true)));
+        let (_other, unknown) = written(&json!({"schema": "vram-bench/1", "passed": true}));
+
+        let found = given(std::slice::from_ref(&path), COMMIT, false).unwrap();
+
+        assert_eq!(found[0].kind, &FAULTS);
+        assert!(refusal(&[unknown]).contains("is no report of"));
+        assert!(refusal(&[path.clone(), path]).contains("second report"));
     }
 }

@@ -196,12 +196,13 @@ impl Findings<'_> {
             reservations.extend(missed_targets(benchmark));
         }
         for campaign in self.campaigns {
-            if campaign.outcome == CampaignOutcome::NotDone {
-                reservations.push(because(
-                    format!("{} was not done", campaign.title),
-                    campaign.why.as_deref(),
-                ));
-            }
+            let title = &campaign.title;
+            let what = match (campaign.outcome, &campaign.why) {
+                (CampaignOutcome::NotDone, _) => format!("{title} was not done"),
+                (CampaignOutcome::Passed, Some(_)) => format!("{title} passed elsewhere"),
+                (CampaignOutcome::Passed, None) | (CampaignOutcome::Failed, _) => continue,
+            };
+            reservations.push(because(what, campaign.why.as_deref()));
         }
         reservations
     }

@@ -346,11 +346,11 @@ pub(crate) struct Benchmark {
 /// Work beyond the tests that looks for what they miss.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Campaign {
-    /// `mutation`, `fuzzing`, `timing`, `faults`
+    /// `planted-breaks`, `mutation`, `faults`, `fuzzing`, `timing`
     pub(crate) id: String,
     pub(crate) title: String,
     pub(crate) outcome: CampaignOutcome,
-    /// Why it failed or was not done.
+    /// Why it failed or was not done, or of what other commit its report is.
     pub(crate) why: Option<String>,
     /// The file of the bundle that it is in.
     pub(crate) file: Option<String>,

@@ -37,7 +37,7 @@ pub(super) fn read(files: &Files) -> anyhow::Result<Bundle> {
     let vulnerabilities = rows::rows(&catalogue.vulnerabilities, &by_id);
     let features = features::read(files, &by_id)?;
     let coverage = coverage(files, &run)?;
-    let campaigns = campaigns::read(files)?;
+    let campaigns = campaigns::read(files, &run.commit)?;
     let mut benchmarks = Vec::new();
     if let Some(results) = gpu_results {
         benchmarks.push(benchmark(GPU_RESULTS, &results.gpu, results.bench));

@@ -53,15 +53,7 @@ pub(super) fn run(
     if let Some(folder) = &options.gpu_results {
         gpu_run::merge(folder, &commit, options.allow_other_commit, &mut files)?;
     }
-    let mut attempts = Vec::new();
-    if let Some(report) = &options.faults {
-        attempts.push(campaigns::Attempt::of_report(
-            "faults",
-            full::FAULTS,
-            report,
-            &mut files,
-        )?);
-    }
+    let given = campaigns::given(&options.report, &commit, options.allow_other_commit)?;
     let environment = environment::observe(tools);
     files.insert_json(ENVIRONMENT, &environment)?;
     let date = started.strftime("%FT%TZ").to_string();
@@ -92,14 +84,8 @@ pub(super) fn run(
     } else {
         stages.skip("tests on the GPU", "there is no GPU here");
     }
-    full::campaigns(
-        options,
-        environment.gpu.is_some(),
-        surroundings,
-        &mut stages,
-        &mut attempts,
-        &mut files,
-    )?;
+    let gpu = environment.gpu.is_some();
+    let attempts = full::campaigns(options, gpu, given, &mut stages, &mut files)?;
     files.insert_json(CAMPAIGNS, &attempts)?;
 
     let run = Run {

@@ -120,6 +120,7 @@ pub(super) struct Report {
     subjects: Vec<Subject>,
     /// What is not as it has to be, beside the verdicts: subjects that are missing, unknown, or there twice.
     incomplete: Vec<String>,
+    #[serde(skip)]
     pub(super) passed: bool,
 }
 

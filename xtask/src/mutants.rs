@@ -1,0 +1,261 @@
+//! `cargo xtask mutants`: changes the code in every small way that cargo-mutants knows, and requires that a test
+//! notices each change.
+//!
+//! Each package's mutants are first shown to its own tests. Those that pass there are shown to the tests of the
+//! packages that stand on it. What still passes must be listed in `xtask/mutants.toml` with a reason; a listed
+//! mutant that a test does notice fails the task too. A campaign takes hours, so it can be made in shards: what was
+//! tried at a commit is kept below `target`, and the verdict is over all of it.
+
+mod excepted;
+mod outcomes;
+mod report;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, bail, ensure};
+
+use self::excepted::Excepted;
+use self::outcomes::{Noticed, Tried};
+use self::report::{Package, Report};
+use crate::{campaign, gpu, link_stub, process};
+
+/// The packages whose every line a test has to answer for, each with those that stand on it.
+const MUTATED: &[(&str, &[&str])] = &[
+    ("vram-seal", &["vram-residency"]),
+    ("vram-policy", &["vram-residency"]),
+    ("vram-alloc", &["vram-residency", "vram-tests"]),
+    ("vram-residency", &["vram-cli", "vram-tests"]),
+];
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Mutate this package only; may be given several times.
+    #[arg(long, short = 'p', value_name = "PACKAGE")]
+    package: Vec<String>,
+    /// Try one part of the mutants only, for example 0/4.
+    #[arg(long, value_name = "K/N")]
+    shard: Option<String>,
+    /// Try none: judge by those that were tried at this commit before.
+    #[arg(long, conflicts_with = "shard")]
+    judge: bool,
+    /// How many mutants are built and tested at once.
+    #[arg(long, default_value_t = 2)]
+    jobs: u32,
+    /// Where the report goes, as JSON. By default into the folder for what tasks build.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    let checkout = gpu::checkout()?;
+    ensure!(
+        !checkout.dirty,
+        "mutants are tried of what is committed: commit first"
+    );
+    let names: Vec<&str> = MUTATED.iter().map(|(name, _)| *name).collect();
+    if let Some(unknown) = (options.package.iter()).find(|name| !names.contains(&name.as_str())) {
+        bail!("{unknown} is not mutated; {} are", names.join(", "));
+    }
+    ensure!(
+        process::works(process::cargo().args(["mutants", "--version"])),
+        "cargo-mutants is not installed: `cargo install cargo-mutants --locked`"
+    );
+    let excepted = Excepted::load(&process::workspace())?;
+    let short = checkout.commit.get(..12).unwrap_or(&checkout.commit);
+    let folder = process::scratch().join("mutants").join(short);
+    let asked =
+        |name: &str| options.package.is_empty() || options.package.iter().any(|one| one == name);
+
+    let mut report = Report::default();
+    for (name, dependents) in MUTATED.iter().filter(|(name, _)| asked(name)) {
+        let campaign = Campaign {
+            package: name,
+            folder: folder.join(name),
+        };
+        let listed = campaign.list()?;
+        if !options.judge {
+            campaign.own_tests(options.shard.as_deref(), options.jobs)?;
+            campaign.tests_of(dependents, options.jobs)?;
+        }
+        let package = Package::judge(name, &listed, &campaign.tried()?, &excepted);
+        process::report(&package.line());
+        report.add(package);
+    }
+    let json = options
+        .json
+        .clone()
+        .unwrap_or_else(|| process::scratch().join("mutants.json"));
+    // A part of the packages says too little to pass.
+    let passed = report.passed() && options.package.is_empty();
+    campaign::write(
+        &campaign::MUTATION,
+        Some(checkout.into()),
+        passed,
+        &report,
+        &json,
+    )?;
+    process::report(&format!("the same for programs: {}", json.display()));
+    if !report.passed() {
+        bail!("not every mutant was noticed, or tried");
+    }
+    Ok(())
+}
+
+/// The mutants of one package, and where what became of them is kept.
+struct Campaign<'a> {
+    package: &'a str,
+    folder: PathBuf,
+}
+
+impl Campaign<'_> {
+    /// cargo-mutants, on this package.
+    fn cargo(&self) -> anyhow::Result<Command> {
+        let mut cargo = process::cargo();
+        cargo
+            .current_dir(process::workspace())
+            .args(["mutants", "--package", self.package, "--all-features"])
+            .env(link_stub::VARIABLE, link_stub::generate()?)
+            // Nobody debugs a mutant, and without it each is built in half the time.
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            .env("CARGO_PROFILE_TEST_DEBUG", "0");
+        Ok(cargo)
+    }
+
+    /// The names of all that there are.
+    fn list(&self) -> anyhow::Result<Vec<String>> {
+        outcomes::listed(&process::output(self.cargo()?.args(["--list", "--json"]))?)
+    }
+
+    /// Shows them to the package's own tests.
+    fn own_tests(&self, shard: Option<&str>, jobs: u32) -> anyhow::Result<()> {
+        let part = shard.map_or_else(|| "all".to_owned(), |shard| shard.replace('/', "-of-"));
+        let mut cargo = self.cargo()?;
+        if let Some(shard) = shard {
+            cargo.args(["--shard", shard]);
+        }
+        self.mutate(cargo, &format!("own-{part}"), jobs)
+    }
+
+    /// Shows those that the package's own tests passed over to the tests of other packages.
+    fn tests_of(&self, packages: &[&str], jobs: u32) -> anyhow::Result<()> {
+        let tried = self.tried()?;
+        let missed = tried.names(Noticed::Missed);
+        if missed.is_empty() {
+            return Ok(());
+        }
+        let mut cargo = self.cargo()?;
+        cargo.arg(format!("--test-package={}", packages.join(",")));
+        for name in &missed {
+            cargo.args(["--re", &exactly(name)]);
+        }
+        self.mutate(cargo, &format!("dependents-of-{}", missed.len()), jobs)
+    }
+
+    fn mutate(&self, mut cargo: Command, part: &str, jobs: u32) -> anyhow::Result<()> {
+        let folder = self.folder.join(part);
+        // What a run that was cut off left is not taken for all of it.
+        if folder.exists() {
+            fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        }
+        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        cargo
+            .args(["--test-tool", "nextest", "--no-shuffle", "--jobs"])
+            .arg(jobs.to_string())
+            .arg("--output")
+            .arg(&folder);
+        let status = cargo.status().context("could not start cargo")?;
+        // 2: a mutant was missed. 3: one timed out. Both are judged from what it wrote.
+        match status.code() {
+            Some(0 | 2 | 3) => Ok(()),
+            _ => bail!("cargo mutants on {} ended with {status}", self.package),
+        }
+    }
+
+    /// What became of those that were tried.
+    fn tried(&self) -> anyhow::Result<Tried> {
+        let mut tried = Tried::default();
+        for file in outcome_files(&self.folder)? {
+            let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+            tried
+                .add(&text)
+                .with_context(|| file.display().to_string())?;
+        }
+        Ok(tried)
+    }
+}
+
+fn outcome_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let file = entry?.path().join("mutants.out").join("outcomes.json");
+        if file.is_file() {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// A regular expression that finds this text and no other.
+fn exactly(text: &str) -> String {
+    let mut pattern = String::from("^");
+    for character in text.chars() {
+        if character.is_ascii_punctuation() {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern.push('$');
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_asked_for_to_the_letter() {
+        assert_eq!(
+            exactly("a/b.rs:7:5: replace f -> u8 with 0"),
+            r"^a\/b\.rs\:7\:5\: replace f \-\> u8 with 0$"
+        );
+    }
+
+    #[test]
+    fn results_are_read_from_every_part_that_was_tried() {
+        let folder = tempfile::tempdir().unwrap();
+        let part = folder.path().join("own-0-of-2").join("mutants.out");
+        fs::create_dir_all(&part).unwrap();
+        fs::write(part.join("outcomes.json"), "{}").unwrap();
+        fs::create_dir_all(folder.path().join("own-1-of-2")).unwrap();
+
+        assert_eq!(
+            outcome_files(folder.path()).unwrap(),
+            [part.join("outcomes.json")]
+        );
+        assert!(
+            outcome_files(&folder.path().join("none"))
+                .unwrap()
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn what_is_excepted_stands_in_the_packages_that_are_mutated() {
+        let excepted = Excepted::load(&process::workspace()).unwrap();
+
+        for file in excepted.files() {
+            assert!(
+                MUTATED
+                    .iter()
+                    .any(|(name, _)| file.starts_with(&format!("crates/{name}/"))),
+                "{file}"
+            );
+        }
+    }
+}
