@@ -42,6 +42,17 @@ pub(crate) struct Options {
     sources_only: bool,
 }
 
+impl Options {
+    /// Compares with the sources alone, which builds nothing.
+    pub(crate) const fn of_sources() -> Self {
+        Self {
+            write: false,
+            nextest_list: None,
+            sources_only: true,
+        }
+    }
+}
+
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let root = process::workspace();
     let mut catalogue = load(&root)?;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -118,18 +118,22 @@ fn beside(private: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// Has the file's name on disk too, not its bytes alone: a key whose public half is given away must still be there after the
-/// power was lost.
+/// power was lost. A file system that has no such thing for folders keeps names its own way.
 #[cfg(unix)]
 fn sync_name(path: &Path) -> anyhow::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced
+        .or_else(|error| match error.kind() {
+            ErrorKind::InvalidInput | ErrorKind::Unsupported => Ok(()),
+            _ => Err(error),
+        })
         .with_context(|| {
             format!(
-                "the folder {} can't be synced to disk; no key was kept",
+                "the folder {} can't be synced to disk, so that no key is kept",
                 folder.display()
             )
         })
@@ -180,8 +184,11 @@ impl<'a> New<'a> {
 impl Drop for New<'_> {
     fn drop(&mut self) {
         if !self.kept {
-            // It was made here, a moment ago. If it stays, it is an empty file or half a key.
-            std::fs::remove_file(self.path).ok();
+            // It was made here, a moment ago, and nobody was told of what is in it.
+            if let Err(error) = std::fs::remove_file(self.path) {
+                let path = self.path.display();
+                tracing::error!(%path, %error, "what was written can't be removed: do it by hand");
+            }
         }
     }
 }

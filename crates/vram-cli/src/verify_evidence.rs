@@ -70,8 +70,8 @@ struct Accepted {
     /// The least demanding profile that is accepted: strict, standard or development.
     #[arg(long, value_name = "PROFILE", default_value_t = Profile::Strict)]
     profile: Profile,
-    /// Refuse evidence without a finding of this check, for every shard if it looks at shards. That the check doesn't
-    /// apply is no finding. May be given several times; `vram doctor` lists them.
+    /// Refuse evidence in which this check has not passed, for every shard if it looks at shards. That it doesn't apply,
+    /// or was not observed, is no pass. May be given several times; `vram doctor` lists them.
     #[arg(long, value_name = "ID")]
     require_check: Vec<CheckId>,
     /// Refuse evidence of shards that were sealed against a digest from elsewhere, or from nowhere. May be given several
@@ -189,5 +189,63 @@ fn exit(outcome: &Outcome) -> Exit {
         Ok(_) => Exit::Good,
         Err(refused) if refused.failures().all(|f| f.kind().is_of_policy()) => Exit::Policy,
         Err(_) => Exit::Integrity,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn expectations(more: &str) -> Expectations {
+        let line = format!("verify-evidence e.json --key k.pub {more}");
+        let line = Line::try_parse_from(line.split_whitespace()).unwrap();
+        line.options.expectations(SystemTime::UNIX_EPOCH)
+    }
+
+    /// Which of what makes the check weaker is accepted.
+    fn accepted(more: &str) -> [bool; 6] {
+        let expected = expectations(more);
+        [
+            expected.accept_simulated,
+            expected.accept_warnings,
+            expected.accept_lowered_checks,
+            expected.accept_unproven_residency,
+            expected.accept_unknown_confidential_compute,
+            expected.accept_developer_tools,
+        ]
+    }
+
+    /// Covers: EV-4.
+    #[test]
+    fn every_option_accepts_what_it_names_and_nothing_else() {
+        assert_eq!(accepted(""), [false; 6]);
+        for (position, option) in [
+            "--accept-simulated",
+            "--accept-warnings",
+            "--accept-lowered-checks",
+            "--accept-unproven-residency",
+            "--accept-unknown-confidential-compute",
+            "--accept-developer-tools",
+        ]
+        .iter()
+        .enumerate()
+        {
+            let mut alone = [false; 6];
+            alone[position] = true;
+            assert_eq!(accepted(option), alone, "{option}");
+        }
+        assert_eq!(expectations("").form, EnvelopeForm::AsWritten);
+        assert_eq!(
+            expectations("--accept-any-form").form,
+            EnvelopeForm::AnyDsse
+        );
     }
 }

@@ -56,9 +56,9 @@ pub fn management_facts(
 ///
 /// # Errors
 ///
-/// [`Error`]: the library's, for the first function that refuses. [`Error::NotSupported`] and
-/// [`Error::FunctionMissing`] of `nvmlSystemGetConfComputeSettings` itself say that there is no confidential computing to
-/// ask about; every other error that it isn't known.
+/// [`Error`]: the library's, for the first function that refuses. [`Error::NotSupported`] of
+/// `nvmlSystemGetConfComputeSettings` itself says that there is no confidential computing to ask about; every other
+/// error that it isn't known.
 pub fn confidential_settings(
     management: &dyn Management,
     card: &Card<'_>,

@@ -108,9 +108,9 @@ impl Manager {
         drop(verified.into_permits()?);
 
         let statement = self.statement(&shards, challenge, seen)?;
-        // Another thread's failure may have stopped the manager meanwhile.
-        self.require_running()?;
         let envelope = statement.sign(key)?;
+        // Another thread's failure may have stopped the manager meanwhile. What is given out was signed before.
+        self.require_running()?;
         // Evidence that can't be recorded is not given out.
         self.tell(&Event::EvidenceMade {
             shards: shards.len(),

@@ -7,6 +7,7 @@ use std::ops::Range;
 use vram_alloc::cust::{CustSlice, Element};
 use vram_alloc::{DeviceAddress, FrozenRegion};
 
+use crate::manager::Manager;
 use crate::model::Tensor;
 use crate::shard::SealedShard;
 use crate::{Error, Result};
@@ -14,8 +15,8 @@ use crate::{Error, Result};
 /// Proof that a shard was verified and found as it was sealed.
 ///
 /// Only a verification that passed makes one ([`Manager::verify`](crate::Manager::verify)). It
-/// can't be copied and doesn't outlive its shard; once the manager has stopped it gives nothing out
-/// any more. What kernels are launched on goes through it, so that forgetting to verify doesn't
+/// can't be copied and doesn't outlive its shard; once the manager that verified has stopped, or the one
+/// that sealed, it gives nothing out any more. What kernels are launched on goes through it, so that forgetting to verify doesn't
 /// compile.
 ///
 /// ```compile_fail
@@ -26,6 +27,8 @@ use crate::{Error, Result};
 #[must_use = "a permit is what the address is given out for"]
 pub struct ExecutionPermit<'shard> {
     shard: &'shard SealedShard,
+    /// Who verified it, which need not be who sealed it.
+    issuer: Manager,
 }
 
 /// A tensor of a sealed shard, where it lies on the device.
@@ -39,8 +42,8 @@ pub struct TensorView<'permit> {
 }
 
 impl<'shard> ExecutionPermit<'shard> {
-    pub(crate) const fn new(shard: &'shard SealedShard) -> Self {
-        Self { shard }
+    pub(crate) const fn new(shard: &'shard SealedShard, issuer: Manager) -> Self {
+        Self { shard, issuer }
     }
 
     /// The shard that was verified.
@@ -103,11 +106,12 @@ impl<'shard> ExecutionPermit<'shard> {
         self.cust_slice(view.tensor.range())
     }
 
-    /// The shard's memory, while the manager permits its use.
+    /// The shard's memory, while both managers permit its use.
     fn region(&self) -> Result<&'shard FrozenRegion> {
-        let manager = self.shard.manager();
-        manager.require_running()?;
-        self.shard.region().ok_or_else(|| manager.stopped_error())
+        let sealer = self.shard.manager();
+        self.issuer.require_running()?;
+        sealer.require_running()?;
+        self.shard.region().ok_or_else(|| sealer.stopped_error())
     }
 
     /// A tensor by name.

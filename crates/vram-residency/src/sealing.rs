@@ -135,9 +135,9 @@ impl Manager {
             expected_from,
         };
         let locator = Locator::new(measured, prints)?;
-        // Another thread's failure may have stopped the manager meanwhile.
-        self.require_running()?;
         let sealed = self.sign(record)?;
+        // Another thread's failure may have stopped the manager meanwhile. What is given out was signed before.
+        self.require_running()?;
         let steps = SealSteps {
             upload,
             freeze,

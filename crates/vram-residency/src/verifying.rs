@@ -52,8 +52,9 @@ impl<'shard> SetVerification<'shard> {
     ///
     /// The first failure; [`Error::Stopped`] if the manager has stopped since, for whatever reason.
     pub fn into_permits(self) -> Result<Vec<ExecutionPermit<'shard>>> {
-        let permit =
-            |(shard, outcome): (_, Result<_>)| outcome.map(|_| ExecutionPermit::new(shard));
+        let permit = |(shard, outcome): (_, Result<_>)| {
+            outcome.map(|_| ExecutionPermit::new(shard, self.manager.clone()))
+        };
         let permits = self.outcomes.into_iter().map(permit);
         let permits = permits.collect::<Result<_>>()?;
         // Another thread's failure may have stopped the manager meanwhile.
@@ -90,7 +91,7 @@ impl Manager {
         // Another thread's failure may have stopped the manager meanwhile.
         self.require_running()?;
         Ok(Verified {
-            permit: ExecutionPermit::new(shard),
+            permit: ExecutionPermit::new(shard, self.clone()),
             report,
         })
     }

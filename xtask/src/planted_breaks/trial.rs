@@ -1,6 +1,6 @@
 //! One break: applied, built, and shown to the tests of its row.
 
-use std::path::Path;
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
@@ -10,13 +10,41 @@ use super::{Broken, Outcome, Planted};
 use crate::catalogue::Row;
 use crate::{link_stub, process, test_id};
 
+/// The tests of these rows that pass in the copy with nothing broken, by their ids. A test that is red without the
+/// break has noticed nothing.
+pub(super) fn green<'r>(
+    copy: &Copy,
+    rows: impl Iterator<Item = &'r Row>,
+) -> anyhow::Result<BTreeSet<String>> {
+    copy.restore()?;
+    let ids: BTreeSet<&str> = rows
+        .flat_map(|row| &row.tests)
+        .map(String::as_str)
+        .collect();
+    let mut green = BTreeSet::new();
+    for (binary, paths) in test_id::by_binary(ids) {
+        match test(copy, &binary, &paths)? {
+            Ok(results) => {
+                green.extend(results.passed.iter().map(|path| format!("{binary} {path}")));
+            }
+            Err(why) => bail!("{binary} does not build with nothing broken: {why}"),
+        }
+    }
+    Ok(green)
+}
+
 /// Breaks the copy, runs the row's tests until one is red for it, and takes the break back.
-pub(super) fn of(copy: &Copy, planted: &Planted, row: &Row) -> anyhow::Result<Broken> {
+pub(super) fn of(
+    copy: &Copy,
+    planted: &Planted,
+    row: &Row,
+    green: &BTreeSet<String>,
+) -> anyhow::Result<Broken> {
     let started = Instant::now();
     copy.restore()?;
     let outcome = match copy.apply(&planted.patch)? {
         Err(why) => Outcome::DoesNotApply { why },
-        Ok(()) => noticed(copy, planted, row)?,
+        Ok(()) => noticed(copy, planted, row, green)?,
     };
     copy.restore()?;
     Ok(Broken {
@@ -27,30 +55,25 @@ pub(super) fn of(copy: &Copy, planted: &Planted, row: &Row) -> anyhow::Result<Br
     })
 }
 
-fn noticed(copy: &Copy, planted: &Planted, row: &Row) -> anyhow::Result<Outcome> {
-    let workspace = process::workspace();
+fn noticed(
+    copy: &Copy,
+    planted: &Planted,
+    row: &Row,
+    green: &BTreeSet<String>,
+) -> anyhow::Result<Outcome> {
     let mut ran: usize = 0;
     let mut red_anyway = Vec::new();
     for (binary, paths) in nearest_first(row, &planted.packages()?) {
-        let broken = match test(copy.folder(), Some(&copy.target()), &binary, &paths)? {
+        let results = match test(copy, &binary, &paths)? {
             Ok(results) => results,
             Err(why) => return Ok(Outcome::DoesNotBuild { why }),
         };
-        ran = broken.passed.len().saturating_add(ran);
-        if broken.failed.is_empty() {
-            continue;
-        }
-        // A test that is red without the break has noticed nothing.
-        let whole = match test(&workspace, None, &binary, &broken.failed)? {
-            Ok(results) => results,
-            Err(why) => bail!("{binary} does not build with nothing broken: {why}"),
-        };
-        let id = |path: &String| format!("{binary} {path}");
-        let (anyway, by_the_break): (Vec<_>, Vec<_>) =
-            (broken.failed.iter()).partition(|path| whole.failed.contains(*path));
-        red_anyway.extend(anyway.into_iter().map(id));
+        ran = results.passed.len().saturating_add(ran);
+        let failed = results.failed.iter().map(|path| format!("{binary} {path}"));
+        let (by_the_break, anyway): (Vec<_>, Vec<_>) = failed.partition(|id| green.contains(id));
+        red_anyway.extend(anyway);
         if !by_the_break.is_empty() {
-            let tests = by_the_break.into_iter().map(id).collect();
+            let tests = by_the_break;
             return Ok(Outcome::Red { tests });
         }
     }
@@ -68,21 +91,14 @@ fn nearest_first(row: &Row, broken: &[String]) -> Vec<(String, Vec<String>)> {
     binaries
 }
 
-/// Runs tests of a tree as it is; the last words of the compiler, where they don't build.
-fn test(
-    tree: &Path,
-    target: Option<&Path>,
-    binary: &str,
-    paths: &[String],
-) -> anyhow::Result<Result<Results, String>> {
+/// Runs tests of the copy as it is; the last words of the compiler, where they don't build.
+fn test(copy: &Copy, binary: &str, paths: &[String]) -> anyhow::Result<Result<Results, String>> {
     let mut cargo = process::cargo();
     test_id::run_with(&mut cargo, binary, paths);
     cargo
-        .current_dir(tree)
+        .current_dir(copy.folder())
+        .env("CARGO_TARGET_DIR", copy.target())
         .env(link_stub::VARIABLE, link_stub::generate()?);
-    if let Some(target) = target {
-        cargo.env("CARGO_TARGET_DIR", target);
-    }
     let output = cargo.output().context("could not start cargo")?;
     let said = String::from_utf8_lossy(&output.stdout);
     let Some(mut results) = Results::read(&said) else {
@@ -115,6 +131,8 @@ impl Results {
             else {
                 continue;
             };
+            // The harness says so beside the name.
+            let name = name.strip_suffix(" - should panic").unwrap_or(name);
             match outcome {
                 "ok" => results.passed.push(name.to_owned()),
                 "FAILED" => results.failed.push(name.to_owned()),

@@ -144,6 +144,45 @@ fn has_failed(report: &Value) -> bool {
     report.get("passed").and_then(Value::as_bool) != Some(true)
 }
 
+/// What is not as a run leaves it: each kind once, and what passed with its own report.
+pub(super) fn problems(files: &Files) -> Vec<String> {
+    let attempts: Vec<Attempt> = match files.document(CAMPAIGNS) {
+        Ok(attempts) => attempts.unwrap_or_default(),
+        Err(error) => return vec![format!("{error:#}")],
+    };
+    let mut problems = Vec::new();
+    let found: Vec<&str> = attempts.iter().map(|attempt| attempt.id.as_str()).collect();
+    let expected = KINDS.map(|kind| kind.id);
+    if found != expected {
+        problems.push(format!(
+            "{CAMPAIGNS}: it is about {}, and not about {}",
+            found.join(", "),
+            expected.join(", ")
+        ));
+    }
+    for attempt in &attempts {
+        let Some(kind) = KINDS.into_iter().find(|kind| kind.id == attempt.id) else {
+            continue;
+        };
+        let id = &attempt.id;
+        if attempt.title != kind.title {
+            problems.push(format!("{CAMPAIGNS}: {id} has another title"));
+        }
+        let Some(file) = &attempt.file else {
+            if attempt.outcome == CampaignOutcome::Passed {
+                problems.push(format!("{CAMPAIGNS}: {id} passed without a report"));
+            }
+            continue;
+        };
+        let report: Option<Value> = files.document(file).unwrap_or_default();
+        let schema = report.as_ref().and_then(|report| report.get("schema"));
+        if *file != format!("{id}.json") || schema.and_then(Value::as_str) != Some(kind.schema) {
+            problems.push(format!("{CAMPAIGNS}: {file} is no report of {id}"));
+        }
+    }
+    problems
+}
+
 /// The campaigns of a bundle with what their reports say, and of which commit they are.
 pub(super) fn read(files: &Files, commit: &str) -> anyhow::Result<Vec<Campaign>> {
     let attempts: Vec<Attempt> = files.document(CAMPAIGNS)?.unwrap_or_default();
@@ -304,6 +343,36 @@ mod tests {
             assert!(shown.why.unwrap().contains(says), "{says}");
         }
         assert_eq!(read_one(&faults(&json!(true))).why, None);
+    }
+
+    #[test]
+    fn what_passed_must_have_its_own_report_and_nothing_may_be_left_out() {
+        let mut files = Files::default();
+        let attempts = |files: &mut Files| {
+            let attempt = |kind: &&Kind| Attempt::not_done(kind, "it was left out");
+            let mut attempts: Vec<_> = KINDS.iter().map(attempt).collect();
+            let made = Attempt::of_report(&FAULTS, &faults(&json!(true)), files).unwrap();
+            let place = attempts.iter().position(|one| one.id == FAULTS.id).unwrap();
+            attempts[place] = made;
+            (attempts, place)
+        };
+        let (good, faults_at) = attempts(&mut files);
+        let mut found = |attempts: &[Attempt]| {
+            files.insert_json(CAMPAIGNS, &attempts).unwrap();
+            problems(&files)
+        };
+        assert_eq!(found(&good), [""; 0]);
+
+        assert_eq!(found(&good[1..]).len(), 1);
+        let mut bad = good.clone();
+        bad[faults_at].file = None;
+        assert!(found(&bad)[0].contains("passed without a report"));
+        let mut bad = good.clone();
+        bad[0].file = Some("faults.json".to_owned());
+        assert!(found(&bad)[0].contains("faults.json is no report of planted-breaks"));
+        let mut bad = good;
+        bad[0].title = "Something".to_owned();
+        assert!(found(&bad)[0].contains("another title"));
     }
 
     #[test]

@@ -145,6 +145,20 @@ impl Findings<'_> {
             ),
             None => {}
         }
+        let has_gpu = self.gpu_run.is_some() || self.environment.gpu.is_some();
+        let passed_there =
+            |test: &&TestRecord| test.driver == Driver::Gpu && test.outcome == Outcome::Passed;
+        if has_gpu && self.tests.iter().find(passed_there).is_none() {
+            say("There is a GPU, and no test passed on it.".to_owned());
+        }
+        for stage in self.gpu_run.iter().flat_map(|run| &run.stages) {
+            if stage.outcome == StageOutcome::Skipped {
+                say(because(
+                    format!("On the GPU, \"{}\" was skipped", stage.name),
+                    stage.why.as_deref(),
+                ));
+            }
+        }
         if let Some(run) = self.gpu_run.filter(|run| run.dirty) {
             say(format!(
                 "The source that was run on the {} differed from its commit.",
@@ -199,7 +213,7 @@ impl Findings<'_> {
             let title = &campaign.title;
             let what = match (campaign.outcome, &campaign.why) {
                 (CampaignOutcome::NotDone, _) => format!("{title} was not done"),
-                (CampaignOutcome::Passed, Some(_)) => format!("{title} passed elsewhere"),
+                (CampaignOutcome::Passed, Some(_)) => format!("{title} passed, with a reservation"),
                 (CampaignOutcome::Passed, None) | (CampaignOutcome::Failed, _) => continue,
             };
             reservations.push(because(what, campaign.why.as_deref()));

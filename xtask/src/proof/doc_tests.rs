@@ -1,20 +1,36 @@
 //! What `cargo test --doc` printed: `Doc-tests` names the crate, and a line follows for each test.
 
+use anyhow::ensure;
+
 use super::model::{Kind, Outcome, TestRecord};
 use super::results::{HERE, driver};
 
-/// The doc tests of all crates.
-pub(super) fn read(text: &str) -> Vec<TestRecord> {
+/// The doc tests of all crates: as many as the harness said that there are.
+pub(super) fn read(text: &str) -> anyhow::Result<Vec<TestRecord>> {
     let mut package = String::new();
     let mut tests = Vec::new();
+    let mut announced = 0_usize;
     for line in text.lines() {
+        announced = announced.saturating_add(running(line).unwrap_or(0));
         if let Some(name) = line.trim_start().strip_prefix("Doc-tests ") {
             package = name.trim().replace('_', "-");
         } else if let Some((name, outcome, reason)) = result(line) {
             tests.push(record(&package, name, outcome, reason));
         }
     }
-    tests
+    ensure!(
+        tests.len() == announced,
+        "{announced} doc tests were started, and of {} it is said what came of them",
+        tests.len()
+    );
+    Ok(tests)
+}
+
+/// The number in a line such as `running 2 tests`.
+fn running(line: &str) -> Option<usize> {
+    let (number, tests) = line.strip_prefix("running ")?.split_once(' ')?;
+    let number = number.parse().ok()?;
+    matches!(tests, "test" | "tests").then_some(number)
 }
 
 /// A line such as `test crates/vram-seal/src/lib.rs - (line 9) ... ok`.
@@ -67,7 +83,7 @@ test crates/vram-seal/src/lib.rs - (line 9) ... ignored
 
     #[test]
     fn doc_tests_are_named_by_their_crate() {
-        let tests = read(OUTPUT);
+        let tests = read(OUTPUT).unwrap();
 
         let found: Vec<_> = tests
             .iter()
@@ -96,9 +112,22 @@ test crates/vram-seal/src/lib.rs - (line 9) ... ignored
     }
 
     #[test]
+    fn a_test_of_which_nothing_is_said_is_missed() {
+        let broken = OUTPUT.replace("(line 12) ... ok", "(line 12) ... warning: x");
+
+        let refused = read(&broken).unwrap_err().to_string();
+
+        assert!(
+            refused.contains("3 doc tests were started, and of 2"),
+            "{refused}"
+        );
+    }
+
+    #[test]
     fn what_else_is_printed_is_no_test() {
         assert!(
             read("test result: ok. 3 passed; 0 failed\nwarning: test x\ntest a ... running\n")
+                .unwrap()
                 .is_empty()
         );
     }

@@ -125,6 +125,7 @@ fn run() -> Run {
         dirty: true,
         packages: Vec::new(),
         stages: vec![
+            stage("catalogue", StageOutcome::Passed, None, 0.5),
             stage("tests", StageOutcome::Failed, Some("1 of 5 failed"), 312.4),
             stage("doc tests", StageOutcome::Passed, None, 41.0),
             stage(
@@ -133,6 +134,7 @@ fn run() -> Run {
                 Some("there is no GPU"),
                 0.0,
             ),
+            stage("source unchanged", StageOutcome::Passed, None, 0.0),
         ],
         signer: Signer {
             key_id: "ab".repeat(32),

@@ -93,9 +93,20 @@ fn taken(
     if !report.is_file() {
         return Ok(Attempt::failed(kind, "it left no report"));
     }
-    let shown = || report.display().to_string();
-    let text = fs::read(report).with_context(shown)?;
-    let value: Value = serde_json::from_slice(&text).with_context(shown)?;
+    // A run of hours is not lost for a report that was cut off.
+    let value = fs::read(report)
+        .map_err(anyhow::Error::new)
+        .and_then(|text| {
+            let value: Value = serde_json::from_slice(&text)?;
+            Ok(value)
+        });
+    let value = match value {
+        Ok(value) => value,
+        Err(error) => {
+            let why = format!("its report can't be read: {error:#}");
+            return Ok(Attempt::failed(kind, &why));
+        }
+    };
     let attempt = Attempt::of_report(kind, &value, files)?;
     Ok(if ended_well {
         attempt
@@ -153,6 +164,8 @@ mod tests {
                 .outcome
         };
 
+        assert_eq!(taken(true), CampaignOutcome::Failed);
+        fs::write(&report, r#"{"passed": tr"#).unwrap();
         assert_eq!(taken(true), CampaignOutcome::Failed);
         fs::write(&report, r#"{"passed": true}"#).unwrap();
         assert_eq!(taken(false), CampaignOutcome::Failed);

@@ -26,12 +26,13 @@ pub(super) fn merge(
     })?;
     let results: Results =
         serde_json::from_slice(&bytes).with_context(|| path.display().to_string())?;
-    if results.commit != commit && !allow_other_commit {
+    if (results.commit != commit || results.dirty) && !allow_other_commit {
         bail!(
-            "the run on the {} is of commit {}, and {commit} is tested: run that commit on the GPU, or let every \
+            "the run on the {} is of commit {}{}, and {commit} is tested: run that commit on the GPU, or let every \
              page say so with --allow-other-commit",
             results.gpu,
-            results.commit
+            results.commit,
+            if results.dirty { " with changes" } else { "" }
         );
     }
     // Read and written again, so that it holds nothing that is not known here.
@@ -83,23 +84,33 @@ fn suite(suite: &suite::Suite) -> GpuSuite {
 pub(super) fn records(results: &Results) -> Vec<TestRecord> {
     let suites = results.suites.iter();
     let tests = suites.flat_map(|suite| {
-        let binary = binary(&suite.title);
+        let (binary, driver) = origin(&suite.title);
         let tests = suite.tests.iter();
-        tests.map(move |test| record(&binary, &results.gpu, test))
+        tests.map(move |test| record(&binary, driver, &results.gpu, test))
     });
     tests.collect()
 }
 
-/// `vram-tests::drivers` of `suite drivers on the GPU`; what is no suite of that package keeps its title.
-fn binary(title: &str) -> String {
+/// The test program and the driver of a suite: `vram-tests::drivers` of `suite drivers on the GPU`. What ran simulated
+/// on that machine is named `suite vram-alloc simulated`; what is no suite keeps its title.
+fn origin(title: &str) -> (String, Driver) {
+    if let Some(package) = title.strip_suffix(" simulated") {
+        let package = package.strip_prefix("suite ").unwrap_or(package);
+        let program = match package {
+            "vram-alloc" => "simulated",
+            _ => "suite",
+        };
+        return (format!("{package}::{program}"), Driver::Simulated);
+    }
     let name = title.strip_suffix(" on the GPU").unwrap_or(title);
-    match name.strip_prefix("suite ") {
+    let binary = match name.strip_prefix("suite ") {
         Some(name) => format!("{PACKAGE}::{name}"),
         None => name.to_owned(),
-    }
+    };
+    (binary, Driver::Gpu)
 }
 
-fn record(binary: &str, gpu: &str, test: &suite::Test) -> TestRecord {
+fn record(binary: &str, driver: Driver, gpu: &str, test: &suite::Test) -> TestRecord {
     let (outcome, without_word) = match test.outcome {
         suite::Outcome::Passed => (Outcome::Passed, None),
         suite::Outcome::Failed => (Outcome::Failed, None),
@@ -111,7 +122,8 @@ fn record(binary: &str, gpu: &str, test: &suite::Test) -> TestRecord {
         binary: binary.to_owned(),
         name: test.name.clone(),
         kind: Kind::Integration,
-        driver: Driver::Gpu,
+        driver,
+        // Of what ran simulated, the machine that has the GPU.
         machine: gpu.to_owned(),
         outcome,
         reason: test.why.clone().or_else(|| without_word.map(str::to_owned)),
@@ -173,6 +185,47 @@ pub(super) mod tests {
         merge(run.path(), COMMIT, true, &mut files).unwrap();
         let results = files.required(GPU_RESULTS).unwrap();
         assert!(describe(&results, COMMIT).other_commit);
+    }
+
+    #[test]
+    fn a_run_of_changed_source_is_refused_unless_that_is_allowed() {
+        let run = folder(COMMIT);
+        let path = run.path().join("results.json");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("\"dirty\":false", "\"dirty\":true")).unwrap();
+
+        let refusal = merge(run.path(), COMMIT, false, &mut Files::default()).unwrap_err();
+
+        assert!(refusal.to_string().contains("with changes"), "{refusal}");
+        merge(run.path(), COMMIT, true, &mut Files::default()).unwrap();
+    }
+
+    #[test]
+    fn what_ran_simulated_beside_a_gpu_did_not_run_on_it() {
+        for (title, binary, driver) in [
+            (
+                "suite drivers on the GPU",
+                "vram-tests::drivers",
+                Driver::Gpu,
+            ),
+            (
+                "suite vram-alloc simulated",
+                "vram-alloc::simulated",
+                Driver::Simulated,
+            ),
+            (
+                "suite vram-residency simulated",
+                "vram-residency::suite",
+                Driver::Simulated,
+            ),
+            (
+                "example cust_kernel on the GPU",
+                "example cust_kernel",
+                Driver::Gpu,
+            ),
+        ] {
+            assert_eq!(origin(title), (binary.to_owned(), driver), "{title}");
+        }
     }
 
     #[test]

@@ -8,6 +8,8 @@ use super::results::{HERE, output_hash, skip};
 
 /// How much of a failure is quoted, in characters. All of it is in the file.
 const QUOTED: usize = 400;
+/// What a test's harness prints at its end. A process that ends on its own before that has tested nothing.
+const HARNESS_PASSED: &str = "test result: ok. 1 passed;";
 
 /// The tests of a report. Their kind and driver are still to be said.
 pub(super) fn read(text: &str) -> anyhow::Result<Vec<TestRecord>> {
@@ -24,9 +26,18 @@ fn record(binary: &str, case: &TestCase) -> TestRecord {
     let stdout = case.system_out.as_ref().map_or("", |text| text.as_str());
     let stderr = case.system_err.as_ref().map_or("", |text| text.as_str());
     let (outcome, reason) = match &case.status {
+        TestCaseStatus::Success { flaky_runs } if !flaky_runs.is_empty() => {
+            let times = flaky_runs.len();
+            let why = format!("it failed before it passed, {times} times");
+            (Outcome::Failed, Some(why))
+        }
         TestCaseStatus::Success { .. } => match skip(stdout).or_else(|| skip(stderr)) {
             Some(reason) => (Outcome::Skipped, Some(reason)),
-            None => (Outcome::Passed, None),
+            None if stdout.contains(HARNESS_PASSED) => (Outcome::Passed, None),
+            None => {
+                let why = "its process ended well, and its harness reports no test that passed";
+                (Outcome::Failed, Some(why.to_owned()))
+            }
         },
         TestCaseStatus::NonSuccess {
             message,
@@ -78,7 +89,8 @@ pub(super) mod tests {
     <testsuite name="vram-seal" tests="2" disabled="0" errors="0" failures="1">
         <testcase name="tag::tests::good" classname="vram-seal" time="0.25">
             <system-out>running 1 test
-one &lt; two</system-out>
+one &lt; two
+test result: ok. 1 passed; 0 failed</system-out>
             <system-err></system-err>
         </testcase>
         <testcase name="tag::tests::bad" classname="vram-seal" time="0.5">
@@ -122,12 +134,38 @@ one &lt; two</system-out>
     }
 
     #[test]
+    fn a_process_that_ends_well_before_its_test_did_has_not_passed() {
+        let ended = REPORT.replace("test result: ok. 1 passed; 0 failed", "");
+
+        let tests = read(&ended).unwrap();
+
+        assert_eq!(tests[0].outcome, Outcome::Failed);
+        assert!(tests[0].reason.as_ref().unwrap().contains("harness"));
+    }
+
+    #[test]
+    fn a_test_that_passed_on_another_try_has_failed() {
+        let flaky = REPORT.replace(
+            "<system-out>running 1 test",
+            "<flakyFailure type=\"test failure\">exit status 101</flakyFailure><system-out>running 1 test",
+        );
+
+        let tests = read(&flaky).unwrap();
+
+        assert_eq!(tests[0].outcome, Outcome::Failed);
+        assert!(tests[0].reason.as_ref().unwrap().contains("1 times"));
+    }
+
+    #[test]
     fn the_hash_is_of_what_was_printed() {
         let tests = read(REPORT).unwrap();
 
         assert_eq!(
             tests[0].output_sha256.as_deref(),
-            Some(output_hash(&["running 1 test\none < two"]).as_str())
+            Some(
+                output_hash(&["running 1 test\none < two\ntest result: ok. 1 passed; 0 failed"])
+                    .as_str()
+            )
         );
         assert_ne!(tests[0].output_sha256, tests[1].output_sha256);
     }

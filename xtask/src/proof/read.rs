@@ -89,6 +89,13 @@ fn data_files(files: &Files) -> Vec<DataFile> {
         .collect()
 }
 
+/// Whether what decides which tests there are can be read. It is refused before anything is run.
+pub(super) fn check_source(files: &Files) -> anyhow::Result<()> {
+    catalogue(files)?;
+    features::read(files, &Results::new(&[]))?;
+    Ok(())
+}
+
 fn catalogue(files: &Files) -> anyhow::Result<Catalogue> {
     let text = files.text(REQUIREMENTS)?;
     let text = text.with_context(|| format!("there is no {REQUIREMENTS}"))?;

@@ -2,7 +2,7 @@
 //!
 //! They are a function of the bundle's own files, so that whoever checks a bundle takes them again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use anyhow::{Context as _, bail};
 use ring::digest::{SHA256, digest};
@@ -30,8 +30,6 @@ pub(super) const SCENARIOS: &str = "vram-tests::features";
 /// What decides the random cases of property tests: `proptest/config.json`.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Proptest {
-    /// Variables that proptest reads, as they were set.
-    pub(super) environment: BTreeMap<String, String>,
     /// How many cases a test runs that doesn't say otherwise.
     pub(super) default_cases: Option<u64>,
     /// Where tests say otherwise: the file, the line and what it says.
@@ -58,7 +56,7 @@ pub(super) fn derive(files: &Files) -> anyhow::Result<Vec<TestRecord>> {
         }
     }
     if let Some(text) = files.text(DOC_TESTS)? {
-        records.extend(doc_tests::read(text));
+        records.extend(doc_tests::read(text).with_context(|| DOC_TESTS.to_owned())?);
     }
     if let Some(results) = files.document(GPU_RESULTS)? {
         let read = gpu_run::records(&results);

@@ -12,12 +12,12 @@ use super::manifest::Manifest;
 use super::model::{Run, Signer, Verdict};
 use super::runner::Runner;
 use super::sbom::CargoMetadata;
-use super::stages::Stages;
+use super::stages::{CATALOGUE, COVERED, EXAMPLES, ON_GPU, SOURCE, Stages, TESTS};
 use super::{
     Making, campaigns, environment, full, gpu_run, pages, read, results, sbom, sign, source,
 };
-use crate::process;
 use crate::test::surroundings::Surroundings;
+use crate::{catalogue, process};
 
 /// Runs everything and writes the bundle; returns its folder and what the tests came to.
 ///
@@ -50,6 +50,7 @@ pub(super) fn run(
     let metadata = metadata()?;
     let mut files = Files::default();
     source::gather(&root, &mut files)?;
+    read::check_source(&files)?;
     if let Some(folder) = &options.gpu_results {
         gpu_run::merge(folder, &commit, options.allow_other_commit, &mut files)?;
     }
@@ -68,32 +69,41 @@ pub(super) fn run(
         packages: &options.packages,
         instrumented: !options.no_coverage,
     };
-    stages.run("tests", || runner.tests(&mut files));
+    // What the rows say of their tests is what the tests say.
+    stages.run(CATALOGUE, || {
+        catalogue::run(&catalogue::Options::of_sources())
+    });
+    stages.run(TESTS, || runner.tests(&mut files));
     if runner.instrumented {
-        let measured = stages.run("coverage", || runner.coverage(&root, &metadata, &mut files));
+        let measured = stages.run(COVERED, || runner.coverage(&root, &metadata, &mut files));
         coverage_not_measured = measured
             .is_none()
             .then(|| "the stage \"coverage\" failed".to_owned());
     }
-    stages.run("doc tests", || runner.doc_tests(&mut files));
+    stages.run(EXAMPLES, || runner.doc_tests(&mut files));
     if environment.gpu.is_some() {
         let features = root.join("tests/tests/features").is_dir();
-        stages.run("tests on the GPU", || {
-            runner.tests_on_gpu(features, &mut files)
-        });
+        stages.run(ON_GPU, || runner.tests_on_gpu(features, &mut files));
     } else {
-        stages.skip("tests on the GPU", "there is no GPU here");
+        stages.skip(ON_GPU, "there is no GPU here");
     }
     let gpu = environment.gpu.is_some();
     let attempts = full::campaigns(options, gpu, given, &mut stages, &mut files)?;
     files.insert_json(CAMPAIGNS, &attempts)?;
+    let changed = stages.run(SOURCE, || {
+        let (now, changed) = source::commit(&root)?;
+        if now != commit {
+            bail!("{commit} was tested from, and {now} is checked out at the end");
+        }
+        Ok(changed)
+    });
 
     let run = Run {
         schema: read::SCHEMA.to_owned(),
         id,
         date,
         commit,
-        dirty,
+        dirty: dirty || changed.unwrap_or(true),
         packages: options.packages.clone(),
         stages: stages.into_done(),
         signer: Signer {

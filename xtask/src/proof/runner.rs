@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 
 use super::files::{COVERAGE, DOC_TESTS, Files, JUNIT, JUNIT_GPU};
 use super::sbom::CargoMetadata;
-use super::{coverage, environment};
+use super::{coverage, doc_tests, environment, junit};
 use crate::gpu::redact::redact;
 use crate::process;
 use crate::test::surroundings::Surroundings;
@@ -18,6 +18,31 @@ use crate::test::surroundings::Surroundings;
 const PROFILE: &str = "proof";
 /// Makes the suites that run over a driver use the GPU.
 const DRIVER: (&str, &str) = ("VRAM_TEST_DRIVER", "gpu");
+
+/// What would change what tests do or how they are counted, and isn't shown in a bundle.
+const UNSEEN: [&str; 4] = [
+    "VRAM_BLESS",
+    "VRAM_MODEL_SCHEDULES",
+    "VRAM_TEST_CHILD",
+    "VRAM_TEST_DRIVER",
+];
+const UNSEEN_FAMILIES: [&str; 2] = ["NEXTEST_", "PROPTEST_"];
+
+/// Cargo, without what the caller's environment would change of the tests unseen.
+fn cargo() -> Command {
+    let mut cargo = process::cargo();
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(is_unseen) {
+            cargo.env_remove(&name);
+        }
+    }
+    cargo
+}
+
+fn is_unseen(variable: &str) -> bool {
+    let of_family = |family: &&str| variable.starts_with(*family);
+    UNSEEN.contains(&variable) || UNSEEN_FAMILIES.iter().any(of_family)
+}
 
 /// How the tests are run.
 pub(super) struct Runner<'r> {
@@ -31,7 +56,7 @@ pub(super) struct Runner<'r> {
 impl Runner<'_> {
     /// Unit, integration, property and feature tests, each in a process of its own.
     pub(super) fn tests(&self, files: &mut Files) -> anyhow::Result<()> {
-        let mut command = process::cargo();
+        let mut command = cargo();
         if self.instrumented {
             // What earlier runs went through is no coverage of this one.
             process::run(process::cargo().args(["llvm-cov", "clean", "--profraw-only"]))?;
@@ -45,7 +70,7 @@ impl Runner<'_> {
 
     /// The suites that run over a driver, on the GPU that is here.
     pub(super) fn tests_on_gpu(&self, features: bool, files: &mut Files) -> anyhow::Result<()> {
-        let mut command = process::cargo();
+        let mut command = cargo();
         command.args([
             "nextest",
             "run",
@@ -86,6 +111,8 @@ impl Runner<'_> {
         match fs::read_to_string(&report) {
             Ok(text) => {
                 let text = without_paths(&text);
+                // What can't be read is no result, and fails this stage instead of the bundle.
+                junit::read(&text)?;
                 files.insert(
                     name,
                     if name == JUNIT_GPU {
@@ -103,7 +130,8 @@ impl Runner<'_> {
 
     /// Where nextest leaves its report, instrumented or not.
     fn report() -> PathBuf {
-        let nextest = process::target().join("nextest");
+        // Its store lies below the workspace, wherever cargo builds.
+        let nextest = process::workspace().join("target").join("nextest");
         nextest.join(PROFILE).join("junit.xml")
     }
 
@@ -112,15 +140,18 @@ impl Runner<'_> {
         let path = process::scratch().join(DOC_TESTS);
         fs::create_dir_all(process::scratch())?;
         let output = File::create(&path).with_context(|| path.display().to_string())?;
-        let mut command = process::cargo();
+        let mut command = cargo();
         command.args(["test", "--doc", "--no-fail-fast", "--color", "never"]);
         self.choose(&mut command);
         // One file for both: cargo names the crate on standard error, and its tests follow on standard output.
         command.stdout(output.try_clone()?).stderr(output);
         let ran = process::run(self.surroundings.given_to(&mut command));
         let text = without_paths(&String::from_utf8_lossy(&fs::read(&path)?));
+        doc_tests::read(&text)?;
         if let Err(error) = ran {
-            let no_library = text.contains("no library targets found");
+            let no_library = !self.packages.is_empty()
+                && text.contains("no library targets found")
+                && !text.contains("Doc-tests ");
             if !no_library {
                 process::report(&text);
                 files.insert(DOC_TESTS, text);
@@ -194,6 +225,16 @@ fn without_paths(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_changes_tests_unseen_is_known_by_name() {
+        for unseen in ["PROPTEST_CASES", "NEXTEST_RETRIES", "VRAM_BLESS"] {
+            assert!(is_unseen(unseen), "{unseen}");
+        }
+        for seen in ["VRAM_TEST_MODEL", "VRAM_REQUIRE_MODEL", "PATH"] {
+            assert!(!is_unseen(seen), "{seen}");
+        }
+    }
 
     #[test]
     fn what_is_kept_names_no_folder_of_whoever_ran_it() {

@@ -10,14 +10,13 @@ use super::files::{FEATURES, Files, LOCK, PROPTEST, REQUIREMENTS};
 use super::results::Proptest;
 use crate::catalogue;
 
-/// How many cases proptest runs where nobody says otherwise.
+/// How many cases proptest runs where nobody says otherwise. Its variables are not passed on to the tests.
 const DEFAULT_CASES: u64 = 256;
-const CASES: &str = "PROPTEST_CASES";
 
 /// The commit that is checked out, and whether the source differs from it.
 pub(super) fn commit(root: &Path) -> anyhow::Result<(String, bool)> {
     let head = git(root, &["rev-parse", "HEAD"])?;
-    let changes = git(root, &["status", "--porcelain"])?;
+    let changes = git(root, &["status", "--porcelain", "--untracked-files=all"])?;
     Ok((head.trim().to_owned(), !changes.trim().is_empty()))
 }
 
@@ -51,10 +50,7 @@ pub(super) fn gather(root: &Path, files: &mut Files) -> anyhow::Result<()> {
         &["ls-files", "--cached", "--others", "--exclude-standard"],
     )?;
     let mut proptest = Proptest {
-        environment: std::env::vars()
-            .filter(|(name, _)| name.starts_with("PROPTEST_"))
-            .collect(),
-        default_cases: std::env::var(CASES).map_or(Some(DEFAULT_CASES), |cases| cases.parse().ok()),
+        default_cases: Some(DEFAULT_CASES),
         tests: catalogue::property_tests(root)?,
         ..Proptest::default()
     };

@@ -3,8 +3,25 @@
 use std::time::Instant;
 
 use super::figures;
+use super::files::{COVERAGE, DOC_TESTS, JUNIT, JUNIT_GPU};
 use super::model::{Stage, StageOutcome};
 use crate::process;
+
+/// The stages that leave a file of what ran.
+pub(super) const WITH_FILES: [(&str, &str); 4] = [
+    (TESTS, JUNIT),
+    (COVERED, COVERAGE),
+    (EXAMPLES, DOC_TESTS),
+    (ON_GPU, JUNIT_GPU),
+];
+/// The stages of every run, whatever came of them.
+pub(super) const ALWAYS: [&str; 5] = [CATALOGUE, TESTS, EXAMPLES, ON_GPU, SOURCE];
+pub(super) const CATALOGUE: &str = "catalogue";
+pub(super) const TESTS: &str = "tests";
+pub(super) const COVERED: &str = "coverage";
+pub(super) const EXAMPLES: &str = "doc tests";
+pub(super) const ON_GPU: &str = "tests on the GPU";
+pub(super) const SOURCE: &str = "source unchanged";
 
 #[derive(Debug, Default)]
 pub(super) struct Stages {

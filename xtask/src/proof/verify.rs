@@ -10,11 +10,14 @@ use anyhow::{Context as _, bail};
 use serde::Serialize;
 use vram_seal::VerifyingKey;
 
-use super::files::{self, Files, MANIFEST, RESULTS, RUN, SIGNATURE, SIGNER};
+use super::files::{
+    self, CAMPAIGNS, ENVIRONMENT, Files, LOCK, MANIFEST, PROPTEST, REQUIREMENTS, RESULTS, RUN,
+    SBOM, SIGNATURE, SIGNER,
+};
 use super::manifest::Manifest;
-use super::model::{Bundle, Verdict};
-use super::{pages, read, results, sign};
-use crate::process;
+use super::model::{Bundle, Run, StageOutcome, Verdict};
+use super::{campaigns, pages, read, results, sign, stages};
+use crate::{gpu, process};
 
 /// What was found, for people and for programs.
 #[derive(Debug, Serialize)]
@@ -83,6 +86,8 @@ impl Verified {
     fn check(&mut self, files: &Files, given: Option<&VerifyingKey>) {
         self.files = files.iter().count();
         let manifest = self.manifest(files);
+        self.problems.extend(missing(files));
+        self.problems.extend(campaigns::problems(files));
         self.problems.extend(derived(files));
         let bundle = read::read(files);
         match &bundle {
@@ -164,6 +169,15 @@ impl Verified {
             process::report(&format!("proof bundle: {problem}"));
         }
         if !self.adds_up {
+            if let (Some(commit), Ok(here)) = (
+                &self.commit,
+                gpu::checkout().map(|checkout| checkout.commit),
+            ) && *commit != here
+            {
+                process::report(&format!(
+                    "this task is of commit {here}, and may write pages in another way: see what it says at {commit}"
+                ));
+            }
             return;
         }
         process::report(&format!(
@@ -189,6 +203,31 @@ fn own_key(files: &Files) -> anyhow::Result<VerifyingKey> {
     VerifyingKey::from_spki_pem(text).with_context(|| format!("{SIGNER} is no public key"))
 }
 
+/// What every bundle has, and this one hasn't.
+fn missing(files: &Files) -> Vec<String> {
+    const ALWAYS: [&str; 6] = [ENVIRONMENT, CAMPAIGNS, PROPTEST, SBOM, LOCK, REQUIREMENTS];
+    let mut needed = ALWAYS.to_vec();
+    // A stage that failed may have left nothing.
+    let run: Option<Run> = files.document(RUN).unwrap_or_default();
+    for (stage, file) in stages::WITH_FILES {
+        let passed = |run: &Run| {
+            let mut stages = run.stages.iter().filter(|one| one.name == stage);
+            stages.any(|one| one.outcome == StageOutcome::Passed)
+        };
+        if run.as_ref().is_some_and(passed) {
+            needed.push(file);
+        }
+    }
+    let missing = needed.into_iter().filter(|name| files.get(name).is_none());
+    let missing = missing.map(|name| format!("{name}: it is missing"));
+    let done = run.as_ref().map_or(&[][..], |run| &run.stages);
+    let not_run = stages::ALWAYS
+        .into_iter()
+        .filter(|name| done.iter().all(|stage| stage.name != **name));
+    let not_run = not_run.map(|name| format!("{RUN}: there is no stage \"{name}\""));
+    missing.chain(not_run).collect()
+}
+
 /// The results, taken again from what the test runners wrote.
 fn derived(files: &Files) -> Vec<String> {
     let again = results::derive(files).and_then(|records| results::to_ndjson(&records));
@@ -209,7 +248,9 @@ fn pages_again(bundle: &Bundle, files: &Files) -> Vec<String> {
         Err(error) => return vec![format!("its pages can't be written again: {error:#}")],
     };
     let differing = pages.into_iter().filter_map(|(name, text)| {
-        let found = files.get(name)?;
+        let Some(found) = files.get(name) else {
+            return Some(format!("{name}: it is missing"));
+        };
         (text.as_bytes() != found).then(|| {
             let difference = first_difference(text.as_bytes(), found);
             format!("{name}: it is not what the data comes to{difference}")

@@ -161,7 +161,7 @@ fn assert_consistent(rig: &Rig, other_use: u64) {
 }
 
 proptest! {
-    /// Covers: RP-001, RP-002.
+    /// Covers: RP-002.
     #[test]
     fn the_books_agree_with_the_model_and_the_driver(
         programs in prop::collection::vec(prop::collection::vec(step(), 0..24), THREADS),

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -54,6 +54,11 @@ enum Phase {
 #[test]
 fn child_appends_until_it_is_killed() {
     let (Ok(path), Ok(run)) = (env::var(PATH), env::var(RUN)) else {
+        writeln!(
+            io::stderr(),
+            "SKIPPED: it is run by another test, as a child"
+        )
+        .unwrap();
         return;
     };
     let delay = Duration::from_nanos(env::var(DELAY).unwrap().parse().unwrap());
@@ -83,7 +88,7 @@ fn child_appends_until_it_is_killed() {
     }
     let trail = Trail::open(&path, key(), options).unwrap();
     is_open.store(true, Ordering::Release);
-    let mut out = std::io::stdout();
+    let mut out = io::stdout();
     for number in 0_u64.. {
         let critical = number % 3 == 0;
         let event = json!({"event": "e", "id": format!("{run}-{number}")});

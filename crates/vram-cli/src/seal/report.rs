@@ -172,7 +172,8 @@ impl<'a> SignatureDocument<'a> {
 fn models_below(checked: &[String]) -> usize {
     let is_model = |path: &&String| {
         let extension = Path::new(path).extension();
-        extension.is_some_and(|found| found == "safetensors" || found == "gguf")
+        let is = |named| extension.is_some_and(|found| found.eq_ignore_ascii_case(named));
+        is("safetensors") || is("gguf")
     };
     checked.iter().filter(is_model).count()
 }
@@ -403,7 +404,7 @@ mod tests {
         let checked = [
             "config.json",
             "lora/a.safetensors",
-            "b/c.gguf",
+            "b/c.GGUF",
             "gguf",
             "d.gguf.txt",
         ];

@@ -128,8 +128,10 @@ impl ManagedCard for NvmlCard<'_> {
 
     fn confidential_settings(&self) -> Answer<ConfidentialSettings> {
         let function = Function::nvmlSystemGetConfComputeSettings;
+        // Protected PCIe is what several GPUs have in the place of the one feature.
         Ok(ConfidentialSettings {
-            enabled: answer(function, self.device.is_cc_enabled())?,
+            enabled: answer(function, self.device.is_cc_enabled())?
+                || answer(function, self.device.is_multi_gpu_protected_pcie_enabled())?,
             developer_tools: answer(function, self.device.is_cc_dev_mode_enabled())?,
         })
     }

@@ -193,6 +193,31 @@ fn memory_adopted_through_another_device_is_refused() {
     scene.outsider.free(address);
 }
 
+/// Covers: CI-007.
+#[test]
+fn a_manager_that_stops_meanwhile_seals_nothing_from_outside() {
+    let machine = machine();
+    let device = platform(&machine).open(0).unwrap();
+    let stopper = StopsAt::event("allocated");
+    let manager = builder().policy(exportable()).observer(stopper.clone());
+    let manager = manager.build_on(&device).unwrap();
+    let outsider = Outsider::new(&machine);
+    let bytes = weights(50_000);
+    let address = outsider.allocate(&bytes);
+    // SAFETY: it is freed after the region is dropped.
+    let region = unsafe { device.adopt(address, bytes.len() as u64) }.unwrap();
+    let digest = manager.measure_external(&region).unwrap().verity;
+    stopper.stops(&manager);
+
+    let sealed = manager.seal_external(id("copy"), &region, digest);
+
+    assert!(matches!(sealed, Err(Error::Stopped { .. })), "{sealed:?}");
+    assert_eq!(manager.stop_reason(), Some("meanwhile"));
+    assert_eq!(manager.capacity().unwrap().used.0, 0);
+    drop(region);
+    outsider.free(address);
+}
+
 #[test]
 fn a_stopped_manager_measures_and_seals_nothing_from_outside() {
     let scene = Scene::under(exportable());

@@ -350,6 +350,38 @@ fn the_token_of_an_earlier_manager_is_accepted_for_its_worker() {
     assert!(ours.verify(&shard).is_ok());
 }
 
+/// Covers: CI-007.
+#[test]
+fn a_permit_ends_with_the_manager_that_gave_it_whoever_sealed() {
+    let device = platform(&machine()).open(0).unwrap();
+    let clock = StoppedClock::at(NOW);
+    let token = || Token::new(&[5; 32]).unwrap();
+    let worker = || "worker-0".parse().unwrap();
+    let theirs = builder().token(token(), worker()).clock(clock.clone());
+    let theirs = theirs.build_on(&device).unwrap();
+    let shard = seal(&theirs, "shard", &weights(5000));
+    let ours = || {
+        let ours = builder_at(&clock).previous_token(token(), worker(), at(NOW + 100));
+        ours.build_on(&device).unwrap()
+    };
+    let stopping = ours();
+    let one = stopping.verify(&shard).unwrap().permit;
+    let all = stopping.verify_all([&shard]).unwrap();
+    let all = all.into_permits().unwrap();
+    let running = ours();
+    let other = running.verify(&shard).unwrap().permit;
+
+    stopping.stop("the test says so");
+
+    for permit in all.iter().chain([&one]) {
+        let refused = permit.device_address().unwrap_err();
+        assert!(matches!(refused, Error::Stopped { .. }), "{refused}");
+    }
+    assert!(other.device_address().is_ok());
+    theirs.stop("the test says so");
+    assert!(matches!(other.device_address(), Err(Error::Stopped { .. })));
+}
+
 #[test]
 fn a_manager_says_what_protects_its_key() {
     let manager = keeping(&StoppedClock::at(NOW));

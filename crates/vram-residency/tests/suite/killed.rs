@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::env;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -28,6 +28,11 @@ const RUNS_PER_TRAIL: u64 = 10;
 #[test]
 fn child_seals_until_it_is_killed() {
     let (Ok(path), Ok(run)) = (env::var(PATH), env::var(RUN)) else {
+        writeln!(
+            io::stderr(),
+            "SKIPPED: it is run by another test, as a child"
+        )
+        .unwrap();
         return;
     };
     let options = Options::new("killed")
@@ -43,7 +48,7 @@ fn child_seals_until_it_is_killed() {
         .build(&platform(&machine))
         .unwrap();
     let bytes = weights(5000);
-    let mut out = std::io::stdout();
+    let mut out = io::stdout();
     let mut acknowledge = |what: &str| writeln!(out, "\nacknowledged {what}").unwrap();
     for number in 0_u64.. {
         let name = format!("{run}-{number}");

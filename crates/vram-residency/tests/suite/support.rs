@@ -93,6 +93,34 @@ impl Read for Unreadable {
     }
 }
 
+/// Stops a manager, once, when something of this name happens in it.
+#[derive(Debug)]
+pub(crate) struct StopsAt {
+    event: &'static str,
+    manager: Mutex<Option<Manager>>,
+}
+
+impl StopsAt {
+    pub(crate) fn event(event: &'static str) -> Arc<Self> {
+        let manager = Mutex::new(None);
+        Arc::new(Self { event, manager })
+    }
+
+    pub(crate) fn stops(&self, manager: &Manager) {
+        *self.manager.lock().unwrap() = Some(manager.clone());
+    }
+}
+
+impl Observer for StopsAt {
+    fn on_event(&self, event: &Event<'_>) -> Result<(), ObserverError> {
+        if event.name() == self.event {
+            let manager = self.manager.lock().unwrap().take();
+            manager.inspect(|manager| manager.stop("meanwhile"));
+        }
+        Ok(())
+    }
+}
+
 /// Keeps every event, as it was serialized.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {

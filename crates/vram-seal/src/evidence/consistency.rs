@@ -1,6 +1,9 @@
 //! What evidence has to be, whoever wrote it: the rules that types alone can't express.
 
-use super::{ConfidentialCompute, Evidence, EvidenceStatement, PolicyVerdict, ResidencyVerdict};
+use super::{
+    ConfidentialCompute, Evidence, EvidenceStatement, FindingStatus, PolicyVerdict,
+    ResidencyVerdict,
+};
 use crate::{StatementRefusal, model_ref::misleads};
 
 /// The greatest number of findings in evidence, about all its shards together.
@@ -115,7 +118,29 @@ fn check_findings(evidence: &Evidence) -> Checked {
     Ok(())
 }
 
+/// The check that says whether confidential computing is on.
+const CONFIDENTIAL_COMPUTE: &str = "device.confidential-compute";
+
+/// What the policy found of confidential computing and what is said of it beside the report were asked apart.
+fn check_found_confidential(evidence: &Evidence) -> Checked {
+    let mut findings = evidence.policy.findings.iter();
+    let found = findings.find(|finding| finding.id == CONFIDENTIAL_COMPUTE);
+    match (
+        found.map(|finding| finding.status),
+        &evidence.confidential_compute,
+    ) {
+        (Some(FindingStatus::Pass), Some(ConfidentialCompute::None { .. })) => {
+            refuse("confidential computing was found to be on, and is said not to be")
+        }
+        (Some(FindingStatus::Fail), Some(ConfidentialCompute::Report { .. })) => {
+            refuse("confidential computing was found to be off, and there is a report")
+        }
+        _ => Ok(()),
+    }
+}
+
 fn check_report(statement: &EvidenceStatement) -> Checked {
+    check_found_confidential(statement.predicate())?;
     match &statement.predicate().confidential_compute {
         None => Ok(()),
         Some(ConfidentialCompute::None { reason } | ConfidentialCompute::Failed { reason }) => {

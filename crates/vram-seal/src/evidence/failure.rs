@@ -5,7 +5,10 @@ use std::{fmt, time::Duration};
 use serde::Serialize;
 use thiserror::Error as ThisError;
 
-use super::{Challenge, FindingEnforcement, PolicyVerdict, Profile, ResidencyVerdict, Timestamp};
+use super::{
+    Challenge, FindingEnforcement, FindingStatus, PolicyVerdict, Profile, ResidencyVerdict,
+    Timestamp,
+};
 use crate::{Error, ExpectedFrom, ShardId};
 
 /// One reason why evidence is refused.
@@ -85,19 +88,19 @@ pub enum EvidenceFailure {
         /// How it counted.
         to: FindingEnforcement,
     },
-    /// A check's finding is not there, or is that the check doesn't apply: then nothing was looked at.
+    /// A check that was required has not passed. That it doesn't apply, or was not observed, is no pass.
     #[error(
-        "policy: there is no finding of the check {id}{}{}",
+        "policy: the check {id} was required{}, and {}",
         of(shard.as_ref()),
-        if *not_applicable { " but that it doesn't apply" } else { "" }
+        found.map_or_else(|| "there is no finding of it".to_owned(), |found| format!("its finding is: {found}"))
     )]
-    FindingMissing {
+    RequiredCheck {
         /// The check.
         id: String,
-        /// The shard, where others have it.
+        /// The shard, where the check looks at shards.
         shard: Option<ShardId>,
-        /// Whether there is one, that says that the check doesn't apply.
-        not_applicable: bool,
+        /// What it found, if there is a finding of it.
+        found: Option<FindingStatus>,
     },
     /// No check looked at a shard.
     #[error("policy: no finding is about shard {shard}")]
@@ -213,7 +216,7 @@ impl EvidenceFailure {
             Self::Policy { .. }
             | Self::Profile { .. }
             | Self::Lowered { .. }
-            | Self::FindingMissing { .. }
+            | Self::RequiredCheck { .. }
             | Self::NotLookedAt { .. } => FailureKind::Policy,
             Self::Residency { .. } => FailureKind::Residency,
             Self::ShardMissing { .. }
@@ -231,7 +234,7 @@ impl EvidenceFailure {
     #[must_use]
     pub const fn shard(&self) -> Option<&ShardId> {
         match self {
-            Self::FindingMissing { shard, .. } => shard.as_ref(),
+            Self::RequiredCheck { shard, .. } => shard.as_ref(),
             Self::Residency { shard, .. }
             | Self::NotLookedAt { shard }
             | Self::ExpectedFrom { shard, .. }

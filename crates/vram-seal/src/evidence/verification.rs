@@ -1,5 +1,6 @@
 //! Checking evidence: everything is looked at, and what can't be seen counts against it.
 
+use std::collections::HashMap;
 use std::time::SystemTime;
 
 use super::{
@@ -7,7 +8,9 @@ use super::{
     EvidenceStatement, Expectations, ExpectedShard, FindingEnforcement, FindingStatus,
     MeasuredShard, PolicyVerdict, RefusedEvidence, ResidencyVerdict, consistency,
 };
-use crate::{Error, KeyId, Subject, VerifyingKey, dsse::Envelope, statement::PAYLOAD_TYPE};
+use crate::{
+    Error, KeyId, ShardId, Subject, VerifyingKey, dsse::Envelope, statement::PAYLOAD_TYPE,
+};
 
 /// Evidence that is all that was expected of it: only [`verify_evidence`] makes one.
 #[derive(Clone, Debug)]
@@ -228,7 +231,7 @@ fn check_policy(evidence: &Evidence, expected: &Expectations, failures: &mut Vec
         }
     }
     for id in &expected.required_findings {
-        check_finding_is_there(id, evidence, failures);
+        check_required(id, evidence, failures);
     }
 }
 
@@ -241,34 +244,35 @@ fn stands_out(finding: &EvidenceFinding) -> bool {
     !clear && finding.enforcement != FindingEnforcement::Note
 }
 
-/// Whether a required check looked: at every shard, if it looks at shards. That it doesn't apply is no look.
-fn check_finding_is_there(id: &str, evidence: &Evidence, failures: &mut Vec<EvidenceFailure>) {
-    let of_check = || evidence.policy.findings.iter().filter(|f| f.id == id);
-    let looked = |finding: &&EvidenceFinding| finding.status != FindingStatus::NotApplicable;
-    let mut missing = |shard, not_applicable| {
-        failures.push(EvidenceFailure::FindingMissing {
-            id: id.to_owned(),
-            shard,
-            not_applicable,
-        });
+/// Whether a required check passed: for every shard, if it looks at shards.
+fn check_required(id: &str, evidence: &Evidence, failures: &mut Vec<EvidenceFailure>) {
+    let of_check = evidence.policy.findings.iter().filter(|f| f.id == id);
+    let of_check: Vec<_> = of_check.collect();
+    let mut judge = |shard: Option<&ShardId>, found: Option<FindingStatus>| {
+        if found != Some(FindingStatus::Pass) {
+            failures.push(EvidenceFailure::RequiredCheck {
+                id: id.to_owned(),
+                shard: shard.cloned(),
+                found,
+            });
+        }
     };
-    let about: std::collections::HashSet<_> = of_check()
-        .filter_map(|finding| finding.shard.as_ref())
-        .collect();
-    if about.is_empty() {
-        if !of_check().any(|finding| looked(&finding)) {
-            missing(None, of_check().next().is_some());
+    // Of the same thing the worst counts.
+    let worst: HashMap<_, _> = of_check.iter().fold(HashMap::new(), |mut worst, finding| {
+        let known = worst
+            .entry(finding.shard.as_ref())
+            .or_insert(finding.status);
+        *known = finding.status.max(*known);
+        worst
+    });
+    let of_shards = worst.keys().any(Option::is_some);
+    if of_shards {
+        for shard in &evidence.shards {
+            let found = worst.get(&Some(&shard.name)).copied();
+            judge(Some(&shard.name), found);
         }
-        return;
-    }
-    let looked_at: std::collections::HashSet<_> = of_check()
-        .filter(looked)
-        .filter_map(|finding| finding.shard.as_ref())
-        .collect();
-    for shard in &evidence.shards {
-        if !looked_at.contains(&shard.name) {
-            missing(Some(shard.name.clone()), about.contains(&shard.name));
-        }
+    } else {
+        judge(None, worst.get(&None).copied());
     }
 }
 

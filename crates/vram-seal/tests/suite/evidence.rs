@@ -16,7 +16,7 @@ use vram_seal::{
 };
 
 use crate::evidence_sample::{
-    evidence, expectations, key, shards, signed, signed_payload, statement, subjects,
+    evidence, expectations, finding, key, shards, signed, signed_payload, statement, subjects,
 };
 
 /// What each failure says, for a document and what is expected of it.
@@ -249,7 +249,7 @@ fn a_required_check_must_have_looked_at_every_shard() {
     assert_refused_for(
         &signed(|_| {}),
         &expected,
-        "no finding of the check device.ecc-mode",
+        "the check device.ecc-mode was required, and there is no finding of it",
     );
     let document = signed(|evidence| {
         let last = evidence.policy.findings.last_mut().unwrap();
@@ -258,7 +258,7 @@ fn a_required_check_must_have_looked_at_every_shard() {
     assert_refused_for(
         &document,
         &expectations(),
-        "region.not-managed for shard model:1",
+        "region.not-managed was required for shard model:1, and there is no finding of it",
     );
 }
 
@@ -437,6 +437,23 @@ fn a_devices_report_belongs_to_its_statement() {
         |e| e.confidential_compute = Some(report(other)),
         "its nonce differs",
     );
+    assert_inconsistent(
+        |e| {
+            let found = finding("device.confidential-compute", None);
+            e.policy.findings.push(found);
+        },
+        "found to be on, and is said not to be",
+    );
+    assert_inconsistent(
+        |e| {
+            let mut found = finding("device.confidential-compute", None);
+            found.status = FindingStatus::Fail;
+            found.enforcement = FindingEnforcement::Note;
+            e.policy.findings.push(found);
+            e.confidential_compute = Some(report(nonce));
+        },
+        "found to be off, and there is a report",
+    );
     let document = signed(|evidence| evidence.confidential_compute = None);
     assert_refused_for(
         &document,
@@ -445,6 +462,7 @@ fn a_devices_report_belongs_to_its_statement() {
     );
 }
 
+/// Covers: EV-4.
 #[test]
 fn what_could_not_be_found_out_about_confidential_computing_is_refused_unless_it_is_accepted() {
     let reason = "the card is lost".to_owned();
@@ -457,6 +475,7 @@ fn what_could_not_be_found_out_about_confidential_computing_is_refused_unless_it
     assert!(failures(&document, &accepting).is_empty());
 }
 
+/// Covers: EV-4.
 #[test]
 fn developer_tools_are_refused_unless_they_are_accepted() {
     let nonce = statement().confidential_compute_nonce().unwrap();
@@ -476,28 +495,39 @@ fn developer_tools_are_refused_unless_they_are_accepted() {
     assert!(failures(&document, &accepting).is_empty());
 }
 
+/// Covers: EV-4.
 #[test]
-fn a_required_check_that_does_not_apply_has_not_looked() {
+fn a_required_check_that_did_not_pass_is_refused_however_it_counts() {
+    let found = [
+        FindingStatus::NotApplicable,
+        FindingStatus::Warn,
+        FindingStatus::Unknown,
+        FindingStatus::Fail,
+    ];
     for (id, of_shards) in [("device.own-memory", false), ("region.not-managed", true)] {
-        let document = signed(|evidence| {
-            let findings = &mut evidence.policy.findings;
-            for finding in findings.iter_mut().filter(|finding| finding.id == id) {
-                finding.status = FindingStatus::NotApplicable;
-            }
-        });
-        let mut expected = expectations();
-        expected.required_findings = [id.to_owned()].into();
+        for status in found {
+            let document = signed(|evidence| {
+                let findings = &mut evidence.policy.findings;
+                for finding in findings.iter_mut().filter(|finding| finding.id == id) {
+                    finding.status = status;
+                    finding.enforcement = FindingEnforcement::Note;
+                }
+            });
+            let mut expected = expectations();
+            expected.required_findings = [id.to_owned()].into();
 
-        let refused: Vec<_> = failures(&document, &expected);
+            let refused: Vec<_> = failures(&document, &expected);
 
-        let said = format!("there is no finding of the check {id}");
-        let found = refused
-            .iter()
-            .filter(|failure| failure.contains(&said) && failure.contains("doesn't apply"));
-        let shards = if of_shards { shards().len() } else { 1 };
-        assert_eq!(found.count(), shards, "{refused:?}");
-        expected.required_findings.clear();
-        assert!(failures(&document, &expected).is_empty());
+            let said = format!("the check {id} was required");
+            let result = format!("its finding is: {status}");
+            let named = refused
+                .iter()
+                .filter(|failure| failure.contains(&said) && failure.contains(&result));
+            let shards = if of_shards { shards().len() } else { 1 };
+            assert_eq!(named.count(), shards, "{refused:?}");
+            expected.required_findings.clear();
+            assert!(failures(&document, &expected).is_empty());
+        }
     }
 }
 

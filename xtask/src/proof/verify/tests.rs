@@ -3,6 +3,7 @@ use std::path::Path;
 
 use vram_seal::{SignatureAlgorithm, SigningKey};
 
+use super::super::campaigns::Attempt;
 use super::super::files::{
     CAMPAIGNS, COVERAGE, DOC_TESTS, ENVIRONMENT, GPU_RESULTS, JUNIT, LOCK, PAGE, PROPTEST,
     REQUIREMENTS, SBOM, SPEC_COVERAGE,
@@ -11,6 +12,7 @@ use super::super::model::Run;
 use super::super::results::Proptest;
 use super::super::{fixture, gpu_run, junit, run};
 use super::*;
+use crate::campaign::KINDS;
 
 const CATALOGUE: &str = r#"
 [[requirement]]
@@ -64,7 +66,7 @@ fn data(key: &SigningKey) -> (Files, Run) {
     files.insert(JUNIT, junit::tests::REPORT);
     files.insert(
         DOC_TESTS,
-        "   Doc-tests vram_seal\ntest src/lib.rs - (line 7) ... ok\n",
+        "   Doc-tests vram_seal\nrunning 1 test\ntest src/lib.rs - (line 7) ... ok\n",
     );
     files.insert(GPU_RESULTS, gpu_run::tests::results(gpu_run::tests::COMMIT));
     files.insert(REQUIREMENTS, CATALOGUE);
@@ -75,9 +77,8 @@ fn data(key: &SigningKey) -> (Files, Run) {
         "Feature: A\n\n  Scenario: b\n    Given x\n",
     );
     files.insert_json(PROPTEST, &Proptest::default()).unwrap();
-    files
-        .insert_json(CAMPAIGNS, &serde_json::json!([]))
-        .unwrap();
+    let campaigns = KINDS.map(|kind| Attempt::not_done(kind, "it was left out"));
+    files.insert_json(CAMPAIGNS, &campaigns).unwrap();
     let coverage = serde_json::json!({"tool": "t 1", "files": [
         {"path": "crates/vram-seal/src/tag.rs", "package": "vram-seal", "lines": {"all": 10, "covered": 9}}
     ]});
@@ -180,6 +181,68 @@ fn a_file_that_was_added_or_removed_is_named() {
 
     assert!(named(&found, "extra.txt: it was added"), "{found:?}");
     assert!(named(&found, "sbom.cdx.json: it is missing"), "{found:?}");
+}
+
+#[test]
+fn what_was_left_out_is_found_even_if_it_is_signed_again() {
+    let key = key();
+    for name in [
+        PAGE,
+        SPEC_COVERAGE,
+        SBOM,
+        PROPTEST,
+        CAMPAIGNS,
+        LOCK,
+        DOC_TESTS,
+    ] {
+        let (_parent, folder) = bundle(&key);
+        fs::remove_file(folder.join(name)).unwrap();
+        sign_again(&folder, &key);
+
+        let found = problems(&folder);
+
+        assert!(
+            named(&found, &format!("{name}: it is missing")),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_stage_that_was_left_out_is_found_even_if_it_is_signed_again() {
+    let key = key();
+    let (_parent, folder) = bundle(&key);
+    let run: Run = Files::read(&folder).unwrap().required(RUN).unwrap();
+    let mut without = run;
+    without.stages.retain(|stage| stage.name != "doc tests");
+    fs::write(folder.join(RUN), files::json(&without).unwrap()).unwrap();
+    sign_again(&folder, &key);
+
+    let found = problems(&folder);
+
+    assert!(
+        named(&found, "run.json: there is no stage \"doc tests\""),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_campaign_that_passed_without_a_report_is_found_even_if_it_is_signed_again() {
+    let key = key();
+    let (_parent, folder) = bundle(&key);
+    change(&folder, CAMPAIGNS, |text| {
+        text.replacen("not-done", "passed", 1)
+    });
+    sign_again(&folder, &key);
+
+    let found = problems(&folder);
+
+    assert!(
+        found
+            .iter()
+            .any(|problem| problem.contains("passed without a report")),
+        "{found:?}"
+    );
 }
 
 #[test]
