@@ -37,7 +37,8 @@ Feature: How long a seal is good for
     Then the record can't be read, for it has no tag
     When somebody puts zeros in the place of the tag in the record of "weights"
     Then the record can't be read, for it was never sealed
-    And the audit trail tells of nothing that was verified
+    When the worker verifies "weights"
+    Then the audit trail tells that "weights" was verified, after it was sealed
 
   @CI-007
   Scenario: after a failed verification the manager is stopped and issues no permit for any shard

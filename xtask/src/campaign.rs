@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
-use crate::gpu::Checkout;
+use crate::gpu::{self, Checkout};
 
 /// One kind of such work.
 #[derive(Debug, PartialEq, Eq)]
@@ -61,6 +61,9 @@ pub(crate) struct Head {
     pub(crate) passed: bool,
     /// None where it is not known.
     pub(crate) commit: Option<Commit>,
+    /// What whoever reads that it passed has to know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) reservations: Vec<String>,
 }
 
 /// What was tested.
@@ -85,11 +88,44 @@ struct Report<'a, T> {
     found: &'a T,
 }
 
+/// Writes what was found, from a checkout as it was when the work began, as a report. Where it is another one now, it
+/// isn't known what was tested, and nothing passes.
+pub(crate) fn finish<T: Serialize>(
+    kind: &Kind,
+    begun: Checkout,
+    passed: bool,
+    mut reservations: Vec<String>,
+    found: &T,
+    path: &Path,
+) -> anyhow::Result<()> {
+    let now = gpu::checkout()?;
+    let same = now.commit == begun.commit;
+    if !same {
+        reservations.push(format!(
+            "another commit, {}, was checked out meanwhile",
+            now.commit
+        ));
+    }
+    let commit = Commit {
+        dirty: begun.dirty || now.dirty,
+        id: begun.commit,
+    };
+    write(
+        kind,
+        Some(commit),
+        passed && same,
+        reservations,
+        found,
+        path,
+    )
+}
+
 /// Writes what was found as a report.
 pub(crate) fn write<T: Serialize>(
     kind: &Kind,
     commit: Option<Commit>,
     passed: bool,
+    reservations: Vec<String>,
     found: &T,
     path: &Path,
 ) -> anyhow::Result<()> {
@@ -97,6 +133,7 @@ pub(crate) fn write<T: Serialize>(
         schema: kind.schema.to_owned(),
         passed,
         commit,
+        reservations,
     };
     let shown = || path.display().to_string();
     if let Some(folder) = path.parent() {
@@ -120,7 +157,7 @@ mod tests {
         });
 
         let found = serde_json::json!({"flips": 7});
-        write(&FAULTS, Some(commit), false, &found, &path).unwrap();
+        write(&FAULTS, Some(commit), false, Vec::new(), &found, &path).unwrap();
 
         let text = fs::read_to_string(&path).unwrap();
         let report: serde_json::Value = serde_json::from_str(&text).unwrap();

@@ -25,6 +25,8 @@ const TOOLCHAIN: &str = "nightly";
 /// What one input may take: more seconds, or more MiB in all, are a finding.
 const TIMEOUT_SECONDS: u32 = 10;
 const MEMORY_MIB: u32 = 2048;
+/// Less than this is a look, and no search: what a report has to say so of.
+const LONG_ENOUGH: u32 = 600;
 /// The longest input that is made. Limits that lie above are for tests to reach.
 const LONGEST_INPUT: u32 = 32 << 10;
 
@@ -86,11 +88,16 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         targets: &outcomes,
     };
     // A part of the targets says too little to pass.
-    let passed = complete && bad.is_empty();
-    campaign::write(
+    let passed = complete && bad.is_empty() && !outcomes.is_empty();
+    let mut reservations = Vec::new();
+    if options.seconds < LONG_ENOUGH {
+        reservations.push(format!("each target ran for {} s only", options.seconds));
+    }
+    campaign::finish(
         &campaign::FUZZING,
-        Some(checkout.into()),
+        checkout,
         passed,
+        reservations,
         &found,
         &json,
     )?;

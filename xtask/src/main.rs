@@ -9,6 +9,7 @@ mod fuzz;
 mod gpu;
 mod kernels;
 mod link_stub;
+mod miri;
 mod model;
 mod models;
 mod mutants;
@@ -18,6 +19,7 @@ mod proof;
 mod properties;
 mod public_api;
 mod python;
+mod source_copy;
 mod suites;
 mod summary;
 mod test;
@@ -55,6 +57,8 @@ enum Task {
     PublicApi(public_api::Options),
     /// Runs the models of what threads share, under many interleavings.
     Models(models::Options),
+    /// Interprets tests of the crates with unsafe code, and looks for undefined behaviour.
+    Miri(miri::Options),
     /// Looks for data races in the tests with threads, with a sanitizer.
     Tsan(tsan::Options),
     /// Installs the Python packages that tests compare with, and prints the Python that has them.
@@ -89,6 +93,7 @@ fn main() -> ExitCode {
         Task::Gpu(options) => gpu::run(&options),
         Task::PublicApi(options) => public_api::run(&options),
         Task::Models(options) => models::run(&options),
+        Task::Miri(options) => miri::run(&options),
         Task::Tsan(options) => tsan::run(&options),
         Task::Python(options) => python::run(&options),
         Task::Model(options) => model::run(&options),

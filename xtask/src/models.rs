@@ -5,12 +5,13 @@
 //! bugs: `--planted` puts each into a copy of the sources, and the model that it names must find it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
 use crate::process;
+use crate::source_copy::Copy;
 use crate::suites;
 use crate::summary::{LeftOut, Summary};
 
@@ -110,12 +111,12 @@ impl Planted {
 }
 
 fn planted(options: &Options, summary: &mut Summary) -> anyhow::Result<()> {
-    let copy = copy_of_sources()?;
+    let copy = Copy::make("models-planted")?;
     for package in PACKAGES {
         let folder = Path::new("crates")
             .join(package)
             .join("tests/models/planted");
-        let mut patches: Vec<_> = fs::read_dir(copy.join(&folder))?
+        let mut patches: Vec<_> = fs::read_dir(process::workspace().join(&folder))?
             .map(|entry| Ok(entry?.path()))
             .collect::<anyhow::Result<_>>()?;
         patches.sort();
@@ -126,59 +127,16 @@ fn planted(options: &Options, summary: &mut Summary) -> anyhow::Result<()> {
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
             let bug = Planted::read(&name, &fs::read_to_string(&path)?)?;
             process::report(&format!("{package}: {}: {}", bug.name, bug.what));
-            apply(&copy, &path, &[])?;
-            let outcome = find(&copy, &bug, options);
-            apply(&copy, &path, &["--reverse"])?;
+            copy.restore()?;
+            if let Err(why) = copy.apply(&path)? {
+                bail!("the code has changed under {name}, so make the patch anew: {why}");
+            }
+            let outcome = find(copy.folder(), &bug, options);
+            copy.restore()?;
             summary.add(&format!("{package}: {}", bug.name), outcome?);
         }
     }
     Ok(())
-}
-
-/// The sources as they are here, committed or not.
-fn copy_of_sources() -> anyhow::Result<PathBuf> {
-    let copy = process::scratch().join("models-planted");
-    if copy.exists() {
-        fs::remove_dir_all(&copy)?;
-    }
-    let files = process::output(
-        Command::new("git")
-            .args([
-                "ls-files",
-                "--cached",
-                "--others",
-                "--exclude-standard",
-                "-z",
-            ])
-            .current_dir(process::workspace()),
-    )?;
-    for file in files.split('\0').filter(|file| !file.is_empty()) {
-        let from = process::workspace().join(file);
-        let to = copy.join(file);
-        // A file that git knows may have been removed here.
-        if !from.is_file() {
-            continue;
-        }
-        if let Some(folder) = to.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        fs::copy(&from, &to).with_context(|| from.display().to_string())?;
-    }
-    Ok(copy)
-}
-
-fn apply(copy: &Path, patch: &Path, how: &[&str]) -> anyhow::Result<()> {
-    let root = copy.strip_prefix(process::workspace()).unwrap_or(copy);
-    process::run(
-        Command::new("git")
-            .args(["apply", "--unsafe-paths"])
-            .args(how)
-            .arg("--directory")
-            .arg(root)
-            .arg(patch)
-            .current_dir(process::workspace()),
-    )
-    .context("a planted bug no longer fits the sources: make its patch anew")
 }
 
 /// Whether the model fails that should.
@@ -200,6 +158,7 @@ fn find(copy: &Path, bug: &Planted, options: &Options) -> anyhow::Result<Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source_copy;
 
     #[test]
     fn a_patch_says_what_it_breaks_and_who_finds_it() {
@@ -211,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn every_planted_bug_names_a_model_that_there_is() {
+    fn every_planted_bug_fits_the_code_and_names_a_model_that_there_is() {
         for package in PACKAGES {
             let models = process::workspace()
                 .join("crates")
@@ -222,11 +181,11 @@ mod tests {
                 let bug = Planted::read("", &fs::read_to_string(&path).unwrap()).unwrap();
                 let (module, test) = bug.found_by.split_once("::").unwrap();
                 let source = fs::read_to_string(models.join(format!("{module}.rs"))).unwrap();
-                assert!(
-                    source.contains(&format!("fn {test}()")),
-                    "{}",
-                    path.display()
-                );
+                let shown = path.display();
+                assert!(source.contains(&format!("fn {test}()")), "{shown}");
+                let root = process::workspace();
+                let fits = source_copy::apply(&root, &path, &["--check"]).unwrap();
+                assert_eq!(fits, Ok(()), "{shown}");
             }
         }
     }

@@ -89,10 +89,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         .unwrap_or_else(|| process::scratch().join("mutants.json"));
     // A part of the packages says too little to pass.
     let passed = report.passed() && options.package.is_empty();
-    campaign::write(
+    campaign::finish(
         &campaign::MUTATION,
-        Some(checkout.into()),
+        checkout,
         passed,
+        Vec::new(),
         &report,
         &json,
     )?;

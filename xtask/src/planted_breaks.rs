@@ -5,7 +5,6 @@
 //! The breaks are applied one at a time to a copy of the workspace with a target folder of its own, and the tests
 //! that claim the row are run there. One that turns no test red fails the task: the tests don't hold what they claim.
 
-mod copy;
 mod report;
 mod trial;
 
@@ -15,9 +14,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail, ensure};
 
-use self::copy::Copy;
 use self::report::{Broken, Outcome, Report};
 use crate::catalogue::{self, Row};
+use crate::source_copy::Copy;
 use crate::{campaign, gpu, process};
 
 /// Where the breaks are, below the workspace.
@@ -69,7 +68,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         ensure!(!planted.is_empty(), "there are no such rows");
     }
     let checkout = gpu::checkout()?;
-    let copy = Copy::make()?;
+    let copy = Copy::make("planted-breaks")?;
     if options.check_applies {
         return check_applies(&copy, &planted);
     }
@@ -93,10 +92,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     process::report(&report.text());
     if let Some(path) = &options.json {
         let passed = report.passed && options.row.is_empty();
-        campaign::write(
+        campaign::finish(
             &campaign::PLANTED_BREAKS,
-            Some(checkout.into()),
+            checkout,
             passed,
+            report.reservations(),
             &report,
             path,
         )?;
@@ -180,6 +180,7 @@ fn check_applies(copy: &Copy, planted: &[Planted]) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source_copy;
 
     #[test]
     fn a_patch_says_what_it_breaks_before_its_diff() {
@@ -214,7 +215,7 @@ mod tests {
         for planted in planted {
             let named = catalogue.rows().any(|row| row.id == planted.row);
             assert!(named, "{planted:?}");
-            let fits = copy::apply(&root, &planted.patch, &["--check"]).unwrap();
+            let fits = source_copy::apply(&root, &planted.patch, &["--check"]).unwrap();
             assert_eq!(fits, Ok(()), "{planted:?}");
         }
     }

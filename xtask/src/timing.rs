@@ -59,7 +59,15 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         Some(_) => None,
         None => Some(gpu::checkout()?.into()),
     };
-    campaign::write(&campaign::TIMING, commit, report.passed, &report, &json)?;
+    let passed = report.passed;
+    campaign::write(
+        &campaign::TIMING,
+        commit,
+        passed,
+        Vec::new(),
+        &report,
+        &json,
+    )?;
     process::report(&report.text());
     process::report(&format!("the same for programs: {}", json.display()));
     if !report.passed {

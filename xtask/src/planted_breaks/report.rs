@@ -73,6 +73,16 @@ impl Report {
         self.breaks.push(broken);
     }
 
+    /// What a reader has to know of a report that passed.
+    pub(super) fn reservations(&self) -> Vec<String> {
+        let (broken, without) = (self.breaks.len(), self.without_break.len());
+        let some = (without > 0).then(|| {
+            let rows = broken.saturating_add(without);
+            format!("{broken} of {rows} rows were broken, and of the others nothing is shown")
+        });
+        some.into_iter().collect()
+    }
+
     pub(super) fn text(&self) -> String {
         let red = self.breaks.iter().filter(|broken| broken.is_red()).count();
         let mut text = format!("{red} of {} breaks turned a test red", self.breaks.len());

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 
-use super::copy::Copy;
 use super::{Broken, Outcome, Planted};
 use crate::catalogue::Row;
+use crate::source_copy::Copy;
 use crate::{link_stub, process, test_id};
 
 /// The tests of these rows that pass in the copy with nothing broken, by their ids. A test that is red without the

@@ -203,10 +203,11 @@ fn campaign(attempt: Attempt, files: &Files, commit: &str) -> anyhow::Result<Cam
             outcome = CampaignOutcome::Failed;
             why = Some(format!("{name} does not say that it passed"));
         }
-        if let Some(of) = of_another(&report, commit) {
-            let of = format!("its report is {of}");
-            why = Some(why.map_or_else(|| of.clone(), |why| format!("{why}; {of}")));
-        }
+        let head: Option<Head> = serde_json::from_value(report.clone()).ok();
+        let mut said: Vec<String> = why.into_iter().collect();
+        said.extend(head.map(|head| head.reservations).unwrap_or_default());
+        said.extend(of_another(&report, commit).map(|of| format!("its report is {of}")));
+        why = (!said.is_empty()).then(|| said.join("; "));
     }
     facts.truncate(SHOWN);
     Ok(Campaign {
@@ -343,6 +344,17 @@ mod tests {
             assert!(shown.why.unwrap().contains(says), "{says}");
         }
         assert_eq!(read_one(&faults(&json!(true))).why, None);
+    }
+
+    #[test]
+    fn what_a_report_has_reservations_about_is_shown() {
+        let mut report = faults(&json!(true));
+        report["reservations"] = json!(["10 flips only"]);
+
+        let campaign = read_one(&report);
+
+        assert_eq!(campaign.outcome, CampaignOutcome::Passed);
+        assert_eq!(campaign.why.as_deref(), Some("10 flips only"));
     }
 
     #[test]

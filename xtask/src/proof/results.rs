@@ -211,7 +211,7 @@ mod tests {
         files.insert(JUNIT, junit::tests::REPORT);
         files.insert(
             DOC_TESTS,
-            "   Doc-tests vram_seal\ntest src/lib.rs - (line 7) ... ok\n",
+            "   Doc-tests vram_seal\nrunning 1 test\ntest src/lib.rs - (line 7) ... ok\n",
         );
         files
             .insert_json(

@@ -97,6 +97,12 @@ fn place(result: &RowResult) -> &str {
 fn row(row: &catalogue::Row, results: &Results<'_>) -> Row {
     let tests: Vec<_> = row.tests.iter().map(|id| results.of(id)).collect();
     let (status, notes) = judge(row.device, &tests);
+    let shown = matches!(status, Status::Passed | Status::SimulatedOnly);
+    let status = if shown && !fixed_test_passed(row.fixed_name(), &tests) {
+        Status::Skipped
+    } else {
+        status
+    };
     Row {
         id: row.id.clone(),
         title: row.title.clone(),
@@ -108,6 +114,20 @@ fn row(row: &catalogue::Row, results: &Results<'_>) -> Row {
         notes,
         tests,
     }
+}
+
+/// Whether the one test that the row names passed anywhere. Others can't take its place.
+fn fixed_test_passed(name: Option<&str>, tests: &[RowTest]) -> bool {
+    let Some(name) = name else {
+        return true;
+    };
+    let is_it = |test: &&RowTest| test.id.rsplit([':', ' ']).next() == Some(name);
+    let mut named = tests.iter().filter(is_it).peekable();
+    let passed = |test: &RowTest| {
+        let mut results = test.results.iter();
+        results.any(|result| result.outcome == Outcome::Passed)
+    };
+    named.peek().is_none() || named.any(passed)
 }
 
 /// The rows of vulnerabilities, in the catalogue's order.
@@ -229,6 +249,19 @@ mod tests {
             judge(true, &[test("a", &[FAILED, GPU_PASSED])]).0,
             Status::Failed
         );
+    }
+
+    #[test]
+    fn a_row_whose_own_test_was_skipped_is_not_shown_by_others() {
+        let own = |outcome| test("vram-seal tag::tests::test_it", &[outcome]);
+        let other = test("vram-seal tag::tests::another", &[PASSED]);
+
+        let passed = |tests: &[RowTest]| fixed_test_passed(Some("test_it"), tests);
+
+        assert!(passed(&[own(PASSED), other.clone()]));
+        assert!(!passed(&[own(SKIPPED), other.clone()]));
+        assert!(passed(std::slice::from_ref(&other)));
+        assert!(fixed_test_passed(None, &[own(SKIPPED), other]));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What of the source goes into a bundle: the commit, the catalogue, the features, and what decides the cases of
 //! property tests.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -36,12 +37,41 @@ fn git(root: &Path, arguments: &[&str]) -> anyhow::Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
+/// Files of the source that a bundle has copies of, by their names there.
+const COPIED: [(&str, &str); 2] = [
+    (REQUIREMENTS, "docs/spec/requirements.toml"),
+    (LOCK, "Cargo.lock"),
+];
+const FEATURE_FOLDER: &str = "tests/features/";
+
+/// What of a bundle's copies is not as it is in the commit; nothing, where this checkout doesn't have the commit.
+pub(super) fn differences(root: &Path, commit: &str, files: &Files) -> Option<Vec<String>> {
+    let listed = ["ls-tree", "-r", "--name-only", "-z", commit, FEATURE_FOLDER];
+    let listed = git(root, &listed).ok()?;
+    let features = listed.split_terminator('\0').filter_map(|path| {
+        let name = path.strip_prefix(FEATURE_FOLDER)?;
+        let name = format!("{FEATURES}{name}");
+        path.ends_with(".feature").then(|| (name, path.to_owned()))
+    });
+    let copied = COPIED.map(|(name, path)| (name.to_owned(), path.to_owned()));
+    let expected: BTreeMap<String, String> = copied.into_iter().chain(features).collect();
+    let mut problems = Vec::new();
+    for (name, path) in &expected {
+        let committed = git(root, &["show", &format!("{commit}:{path}")]).ok();
+        if committed.as_deref().map(str::as_bytes) != files.get(name) {
+            problems.push(format!("{name}: it is not {path} of the commit"));
+        }
+    }
+    let of_features = files.iter().map(|(name, _)| name);
+    let added =
+        of_features.filter(|name| name.starts_with(FEATURES) && !expected.contains_key(*name));
+    problems.extend(added.map(|name| format!("{name}: the commit doesn't have it")));
+    Some(problems)
+}
+
 /// Copies what the statuses are computed from, beside the results.
 pub(super) fn gather(root: &Path, files: &mut Files) -> anyhow::Result<()> {
-    for (name, path) in [
-        (REQUIREMENTS, "docs/spec/requirements.toml"),
-        (LOCK, "Cargo.lock"),
-    ] {
+    for (name, path) in COPIED {
         let content = std::fs::read(root.join(path)).with_context(|| path.to_owned())?;
         files.insert(name, content);
     }
@@ -57,7 +87,7 @@ pub(super) fn gather(root: &Path, files: &mut Files) -> anyhow::Result<()> {
     for path in listed.lines() {
         let is_regression = path.ends_with(".txt") && path.contains("proptest-regressions");
         let feature = path
-            .strip_prefix("tests/features/")
+            .strip_prefix(FEATURE_FOLDER)
             .filter(|name| name.ends_with(".feature"));
         if is_regression {
             files.insert(&format!("proptest/{path}"), std::fs::read(root.join(path))?);
@@ -88,6 +118,29 @@ fn configured(path: &str, source: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn copies_are_compared_with_the_commit_that_they_are_of() {
+        let root = crate::process::workspace();
+        let (commit, _) = commit(&root).unwrap();
+        let mut files = Files::default();
+        for (name, path) in COPIED {
+            let committed = git(&root, &["show", &format!("{commit}:{path}")]).unwrap();
+            files.insert(name, committed);
+        }
+
+        let without_features = differences(&root, &commit, &files).unwrap();
+        files.insert(REQUIREMENTS, "");
+        files.insert("features/more.feature", "");
+        let changed = differences(&root, &commit, &files).unwrap();
+
+        assert!(!without_features.is_empty());
+        assert!(without_features.iter().all(|one| one.starts_with(FEATURES)));
+        let more = changed.len() - without_features.len();
+        assert_eq!(more, 2, "{changed:?}");
+        assert!(changed.iter().any(|one| one.starts_with(REQUIREMENTS)));
+        assert_eq!(differences(&root, &"0".repeat(40), &files), None);
+    }
 
     #[test]
     fn where_a_test_says_how_many_cases_it_runs_is_kept() {

@@ -16,7 +16,7 @@ use super::files::{
 };
 use super::manifest::Manifest;
 use super::model::{Bundle, Run, StageOutcome, Verdict};
-use super::{campaigns, pages, read, results, sign, stages};
+use super::{campaigns, pages, read, results, sign, source, stages};
 use crate::{gpu, process};
 
 /// What was found, for people and for programs.
@@ -32,6 +32,8 @@ pub(super) struct Verified {
     key: Option<String>,
     /// Whether that key was given, and not taken from the bundle.
     key_given: bool,
+    /// Whether its copies of the catalogue, the scenarios and the lock file were compared with its commit.
+    compared_with_commit: bool,
     files: usize,
     problems: Vec<String>,
 }
@@ -71,6 +73,7 @@ pub(super) fn verify(folder: &Path, given: Option<&VerifyingKey>) -> Verified {
         verdict: None,
         key: None,
         key_given: given.is_some(),
+        compared_with_commit: false,
         files: 0,
         problems: Vec::new(),
     };
@@ -96,6 +99,12 @@ impl Verified {
                 self.commit = Some(bundle.run.commit.clone());
                 self.verdict = Some(bundle.conclusion.verdict);
                 self.problems.extend(pages_again(bundle, files));
+                if !bundle.run.dirty {
+                    let root = process::workspace();
+                    let found = source::differences(&root, &bundle.run.commit, files);
+                    self.compared_with_commit = found.is_some();
+                    self.problems.extend(found.into_iter().flatten());
+                }
                 if let Some(manifest) = manifest {
                     let expected = Manifest::of(files, &bundle.run);
                     if (&manifest.run, &manifest.commit, manifest.dirty)
@@ -184,6 +193,12 @@ impl Verified {
             "{shown}: {} files, all as they were signed; results, statuses and pages are what its data comes to",
             self.files
         ));
+        process::report(if self.compared_with_commit {
+            "the catalogue, the scenarios and the lock file are those of its commit"
+        } else {
+            "the catalogue, the scenarios and the lock file were not compared with its commit: either it is of changed \
+             source, or this checkout doesn't have the commit"
+        });
         if let (Some(key), false) = (&self.key, self.key_given) {
             process::report(&format!(
                 "signed by the key {key}, which is in the bundle itself: nothing was changed since it was signed. Who \

@@ -44,16 +44,6 @@ fn refused_unverified(world: &mut World, id: String) {
     history.require_none(&["verified"]);
 }
 
-#[then("the audit trail tells of nothing that was verified")]
-fn nothing_verified(world: &mut World) {
-    let history = world.history();
-    history.require_none(&["verified"]);
-    assert!(
-        !history.places("sealed", None).is_empty(),
-        "nor of anything"
-    );
-}
-
 #[then(expr = "the audit trail tells that {string} was refused, and then that {string} was sealed")]
 fn refused_then_sealed(world: &mut World, refused: String, sealed: String) {
     let history = world.history();

@@ -30,7 +30,8 @@ fn summary(bundle: &Bundle) -> String {
     text += &counts_row("**all requirements**", &conclusion.requirements);
     text += &counts_row("vulnerabilities", &conclusion.vulnerabilities);
     text += &counts_row("scenarios", &conclusion.scenarios);
-    text + "\nA row passed when its tests passed, and none of them failed or was not run. A row about the device is \
+    text + "\nA row passed when its tests ran, none of them failed, and one at least, the row's own among them, was not \
+            skipped. A row about the device is \
             *simulated only* until one of its tests passed on a GPU.\n\n"
 }
 

@@ -1,4 +1,4 @@
-//! A copy of the workspace to break, beside a target folder of its own.
+//! A copy of the source to break on purpose, beside a target folder of its own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,34 +10,40 @@ use crate::process;
 
 /// The copy. What is not broken in it keeps its time of change, so that cargo builds only what was.
 #[derive(Debug)]
-pub(super) struct Copy {
+pub(crate) struct Copy {
     folder: PathBuf,
 }
 
 impl Copy {
-    /// Copies every file that git knows, as it is now.
-    pub(super) fn make() -> anyhow::Result<Self> {
+    /// Copies every file of the source, committed or not, as it is now.
+    pub(crate) fn make(name: &str) -> anyhow::Result<Self> {
         let copy = Self {
-            folder: process::scratch().join("planted-breaks").join("tree"),
+            folder: process::scratch().join(name).join("tree"),
         };
         copy.restore()?;
         Ok(copy)
     }
 
-    pub(super) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// Where cargo builds the broken code.
-    pub(super) fn target(&self) -> PathBuf {
+    pub(crate) fn target(&self) -> PathBuf {
         self.folder.with_file_name("target")
     }
 
     /// Takes back every break.
-    pub(super) fn restore(&self) -> anyhow::Result<()> {
+    pub(crate) fn restore(&self) -> anyhow::Result<()> {
         let root = process::workspace();
         let output = Command::new("git")
-            .args(["ls-files", "-z"])
+            .args([
+                "ls-files",
+                "--cached",
+                "--others",
+                "--exclude-standard",
+                "-z",
+            ])
             .current_dir(&root)
             .output()
             .context("could not start git")?;
@@ -69,18 +75,18 @@ impl Copy {
     }
 
     /// Whether a patch fits, or why not.
-    pub(super) fn check(&self, patch: &Path) -> anyhow::Result<Result<(), String>> {
+    pub(crate) fn check(&self, patch: &Path) -> anyhow::Result<Result<(), String>> {
         apply(&self.folder, patch, &["--check"])
     }
 
     /// Breaks the copy.
-    pub(super) fn apply(&self, patch: &Path) -> anyhow::Result<Result<(), String>> {
+    pub(crate) fn apply(&self, patch: &Path) -> anyhow::Result<Result<(), String>> {
         apply(&self.folder, patch, &[])
     }
 }
 
 /// Applies a patch to a tree, or says why git refuses.
-pub(super) fn apply(
+pub(crate) fn apply(
     tree: &Path,
     patch: &Path,
     more: &[&str],
