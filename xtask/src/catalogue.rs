@@ -93,6 +93,16 @@ pub(crate) fn property_tests(root: &Path) -> anyhow::Result<BTreeSet<String>> {
     Ok(properties.map(|test| test.id).collect())
 }
 
+/// The tests that the sources have and that are not among these, and those that are ignored: nothing came of them.
+pub(crate) fn without_result(
+    root: &Path,
+    results: &BTreeSet<String>,
+) -> anyhow::Result<Vec<String>> {
+    let tests = claimed(root)?.tests.into_iter();
+    let without = tests.filter(|test| !results.contains(&test.id));
+    Ok(without.map(|test| test.id).collect())
+}
+
 /// Every test of the workspace with what it claims, and the claims that can't be counted.
 fn claimed(root: &Path) -> anyhow::Result<source::Claimed> {
     let mut claimed = source::Claimed::default();

@@ -388,3 +388,15 @@ fn there_are_as_many_tests_as_the_rows_ask_for() {
     let few = (problems.iter()).filter(|problem| problem.ends_with("are asked for"));
     assert_eq!(few.count(), 0, "{problems:?}");
 }
+
+#[test]
+fn a_test_of_which_nothing_came_is_named() {
+    let root = crate::process::workspace();
+    let all = super::claimed(&root).unwrap().tests;
+    let mut results: BTreeSet<String> = all.into_iter().map(|test| test.id).collect();
+    assert_eq!(super::without_result(&root, &results).unwrap(), [""; 0]);
+
+    let missing = results.pop_first().unwrap();
+
+    assert_eq!(super::without_result(&root, &results).unwrap(), [missing]);
+}

@@ -127,6 +127,7 @@ fn run() -> Run {
         stages: vec![
             stage("catalogue", StageOutcome::Passed, None, 0.5),
             stage("tests", StageOutcome::Failed, Some("1 of 5 failed"), 312.4),
+            stage("every test ran", StageOutcome::Passed, None, 0.2),
             stage("doc tests", StageOutcome::Passed, None, 41.0),
             stage(
                 "tests on the GPU",

@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 
 use super::files::{
-    CAMPAIGNS, ENVIRONMENT, Files, LOCK, MANIFEST, RESULTS, RUN, SBOM, SIGNATURE, SIGNER,
+    CAMPAIGNS, ENVIRONMENT, Files, JUNIT, LOCK, MANIFEST, RESULTS, RUN, SBOM, SIGNATURE, SIGNER,
 };
 use super::manifest::Manifest;
 use super::model::{Run, Signer, Verdict};
 use super::runner::Runner;
 use super::sbom::CargoMetadata;
-use super::stages::{CATALOGUE, COVERED, EXAMPLES, ON_GPU, SOURCE, Stages, TESTS};
+use super::stages::{CATALOGUE, COMPLETE, COVERED, EXAMPLES, ON_GPU, SOURCE, Stages, TESTS};
 use super::{
-    Making, campaigns, environment, full, gpu_run, pages, read, results, sbom, sign, source,
+    Making, campaigns, environment, full, gpu_run, junit, pages, read, results, sbom, sign, source,
 };
 use crate::test::surroundings::Surroundings;
 use crate::{catalogue, process};
@@ -74,6 +74,11 @@ pub(super) fn run(
         catalogue::run(&catalogue::Options::of_sources())
     });
     stages.run(TESTS, || runner.tests(&mut files));
+    if options.packages.is_empty() {
+        stages.run(COMPLETE, || every_test_ran(&root, &files));
+    } else {
+        stages.skip(COMPLETE, "only the tests of some packages were asked for");
+    }
     if runner.instrumented {
         let measured = stages.run(COVERED, || runner.coverage(&root, &metadata, &mut files));
         coverage_not_measured = measured
@@ -116,6 +121,22 @@ pub(super) fn run(
     let verdict = finish(&mut files, &run, &key)?;
     files.write(&folder)?;
     Ok((folder, verdict))
+}
+
+/// Refuses tests that the sources have and of which the runner wrote nothing: those that are ignored or filtered out.
+fn every_test_ran(root: &Path, files: &Files) -> anyhow::Result<()> {
+    let report = files.text(JUNIT)?.context("the tests left no report")?;
+    let results = junit::read(report)?.into_iter();
+    let results = results.map(|test| test.id).collect();
+    let without = catalogue::without_result(root, &results)?;
+    if !without.is_empty() {
+        bail!(
+            "nothing came of {} tests: {}",
+            without.len(),
+            without.join(", ")
+        );
+    }
+    Ok(())
 }
 
 /// Computes the results and pages of the data files, lists all of them and signs the list.

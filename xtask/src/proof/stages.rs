@@ -15,9 +15,10 @@ pub(super) const WITH_FILES: [(&str, &str); 4] = [
     (ON_GPU, JUNIT_GPU),
 ];
 /// The stages of every run, whatever came of them.
-pub(super) const ALWAYS: [&str; 5] = [CATALOGUE, TESTS, EXAMPLES, ON_GPU, SOURCE];
+pub(super) const ALWAYS: [&str; 6] = [CATALOGUE, TESTS, COMPLETE, EXAMPLES, ON_GPU, SOURCE];
 pub(super) const CATALOGUE: &str = "catalogue";
 pub(super) const TESTS: &str = "tests";
+pub(super) const COMPLETE: &str = "every test ran";
 pub(super) const COVERED: &str = "coverage";
 pub(super) const EXAMPLES: &str = "doc tests";
 pub(super) const ON_GPU: &str = "tests on the GPU";
