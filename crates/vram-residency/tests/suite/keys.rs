@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use vram_alloc::Device;
 use vram_residency::{Error, Manager, ManagerBuilder, SealRequest, Secret};
 use vram_seal::{ExpectedFrom, SealKey, SealedRecord, Token, VerityDigest};
 
@@ -330,18 +331,43 @@ fn a_manager_tells_which_keys_it_starts_with() {
     assert_eq!(told["previous_keys"], previous);
 }
 
+/// Managers of one worker on one device: the earlier one keeps a token of which the later ones are told.
+struct Successors {
+    device: Device,
+    clock: Arc<StoppedClock>,
+}
+
+impl Successors {
+    fn new() -> Self {
+        let device = platform(&machine()).open(0).unwrap();
+        let clock = StoppedClock::at(NOW);
+        Self { device, clock }
+    }
+
+    fn token() -> Token {
+        Token::new(&[5; 32]).unwrap()
+    }
+
+    fn earlier(&self) -> Manager {
+        let earlier = builder().token(Self::token(), "worker-0".parse().unwrap());
+        let earlier = earlier.clock(self.clock.clone());
+        earlier.build_on(&self.device).unwrap()
+    }
+
+    fn later(&self) -> Manager {
+        let worker = "worker-0".parse().unwrap();
+        let later = builder_at(&self.clock).previous_token(Self::token(), worker, at(NOW + 100));
+        later.build_on(&self.device).unwrap()
+    }
+}
+
 #[test]
 fn the_token_of_an_earlier_manager_is_accepted_for_its_worker() {
-    let device = platform(&machine()).open(0).unwrap();
-    let clock = StoppedClock::at(NOW);
-    let token = || Token::new(&[5; 32]).unwrap();
-    let worker = || "worker-0".parse().unwrap();
-    let theirs = builder().token(token(), worker()).clock(clock.clone());
-    let theirs = theirs.build_on(&device).unwrap();
+    let managers = Successors::new();
+    let theirs = managers.earlier();
     let shard = seal(&theirs, "shard", &weights(5000));
 
-    let ours = builder_at(&clock).previous_token(token(), worker(), at(NOW + 100));
-    let ours = ours.build_on(&device).unwrap();
+    let ours = managers.later();
 
     assert_eq!(
         ours.previous_keys(),
@@ -353,22 +379,14 @@ fn the_token_of_an_earlier_manager_is_accepted_for_its_worker() {
 /// Covers: CI-007.
 #[test]
 fn a_permit_ends_with_the_manager_that_gave_it_whoever_sealed() {
-    let device = platform(&machine()).open(0).unwrap();
-    let clock = StoppedClock::at(NOW);
-    let token = || Token::new(&[5; 32]).unwrap();
-    let worker = || "worker-0".parse().unwrap();
-    let theirs = builder().token(token(), worker()).clock(clock.clone());
-    let theirs = theirs.build_on(&device).unwrap();
+    let managers = Successors::new();
+    let theirs = managers.earlier();
     let shard = seal(&theirs, "shard", &weights(5000));
-    let ours = || {
-        let ours = builder_at(&clock).previous_token(token(), worker(), at(NOW + 100));
-        ours.build_on(&device).unwrap()
-    };
-    let stopping = ours();
+    let stopping = managers.later();
     let one = stopping.verify(&shard).unwrap().permit;
     let all = stopping.verify_all([&shard]).unwrap();
     let all = all.into_permits().unwrap();
-    let running = ours();
+    let running = managers.later();
     let other = running.verify(&shard).unwrap().permit;
 
     stopping.stop("the test says so");
