@@ -11,7 +11,7 @@
 #define VRAM_PREFIX_NONE 0u
 #define VRAM_PREFIX_SALT_BLOCK 64u
 
-// Arguments of vram_sha256_blocks.
+// Arguments of vram_sha256_blocks and vram_sha256_few_blocks.
 struct Sha256BlocksArgs {
     uint64_t data;              // device address of byte 0 of the data, if it is in one piece
     uint64_t data_len;          // bytes of data, if it is in one piece
@@ -40,7 +40,7 @@ static_assert(offsetof(Sha256BlocksArgs, one) == 84, "laid out as in src/argumen
 static_assert(offsetof(Sha256BlocksArgs, row_shift) == 88, "laid out as in src/arguments.rs");
 static_assert(offsetof(Sha256BlocksArgs, reserved) == 92, "laid out as in src/arguments.rs");
 
-// A row of vram_sha256_blocks' table: a piece of data of its own.
+// A row of a table: a piece of data of its own.
 struct Row {
     uint64_t address;  // device address of its byte 0
     uint64_t length;   // bytes in it
@@ -50,6 +50,26 @@ static_assert(sizeof(Row) == 16, "laid out as in src/arguments.rs");
 static_assert(alignof(Row) == 8, "laid out as in src/arguments.rs");
 static_assert(offsetof(Row, address) == 0, "laid out as in src/arguments.rs");
 static_assert(offsetof(Row, length) == 8, "laid out as in src/arguments.rs");
+
+// Arguments of vram_verity_digests. Each row's address is where the root of its data lies, 32 bytes at a multiple of
+// 8; its length is the data's.
+struct VerityDigestsArgs {
+    uint64_t rows;       // device address of `row_count` rows of Row, 8-byte aligned
+    uint64_t digests;    // device address of the first row's digest
+    uint64_t row_count;  // rows in the table
+    uint32_t salt[8];    // the salt's bytes as they lie in memory, then zeros
+    uint32_t salt_len;   // bytes of salt, 32 at most
+    uint32_t one;        // always 1: see add() in sha256.cuh
+};
+
+static_assert(sizeof(VerityDigestsArgs) == 64, "laid out as in src/arguments.rs");
+static_assert(alignof(VerityDigestsArgs) == 8, "laid out as in src/arguments.rs");
+static_assert(offsetof(VerityDigestsArgs, rows) == 0, "laid out as in src/arguments.rs");
+static_assert(offsetof(VerityDigestsArgs, digests) == 8, "laid out as in src/arguments.rs");
+static_assert(offsetof(VerityDigestsArgs, row_count) == 16, "laid out as in src/arguments.rs");
+static_assert(offsetof(VerityDigestsArgs, salt) == 24, "laid out as in src/arguments.rs");
+static_assert(offsetof(VerityDigestsArgs, salt_len) == 56, "laid out as in src/arguments.rs");
+static_assert(offsetof(VerityDigestsArgs, one) == 60, "laid out as in src/arguments.rs");
 
 // Arguments of vram_sha256_messages.
 struct Sha256MessagesArgs {

@@ -1,5 +1,5 @@
-// SHA-256's compression function (FIPS 180-4, section 6.2.2), fully unrolled, in one source for the GPU
-// and the CPU. Nothing here is indexed by a variable, so a GPU keeps all of it in registers.
+// SHA-256's compression function (FIPS 180-4, section 6.2.2) in one source for the GPU and the CPU. No word of
+// the state or the message is indexed by a variable, so a GPU keeps all of them in registers.
 #pragma once
 
 #include "target.h"
@@ -17,9 +17,12 @@ VRAM_INLINE State initial_state() {
                  0x510e527fu, 0x9b05688cu, 0x1f83d9abu, 0x5be0cd19u};
 }
 
-// The constant K of round `t` (FIPS 180-4, section 4.2.2).
-VRAM_CONSTEXPR uint32_t round_constant(int t) {
-    constexpr uint32_t k[64] = {
+// The constants K of the rounds (FIPS 180-4, section 4.2.2).
+struct RoundConstants {
+    uint32_t k[64];
+};
+VRAM_CONSTEXPR RoundConstants round_constants() {
+    return RoundConstants{{
         0x428a2f98u, 0x71374491u, 0xb5c0fbcfu, 0xe9b5dba5u, 0x3956c25bu, 0x59f111f1u, 0x923f82a4u, 0xab1c5ed5u,
         0xd807aa98u, 0x12835b01u, 0x243185beu, 0x550c7dc3u, 0x72be5d74u, 0x80deb1feu, 0x9bdc06a7u, 0xc19bf174u,
         0xe49b69c1u, 0xefbe4786u, 0x0fc19dc6u, 0x240ca1ccu, 0x2de92c6fu, 0x4a7484aau, 0x5cb0a9dcu, 0x76f988dau,
@@ -27,8 +30,19 @@ VRAM_CONSTEXPR uint32_t round_constant(int t) {
         0x27b70a85u, 0x2e1b2138u, 0x4d2c6dfcu, 0x53380d13u, 0x650a7354u, 0x766a0abbu, 0x81c2c92eu, 0x92722c85u,
         0xa2bfe8a1u, 0xa81a664bu, 0xc24b8b70u, 0xc76c51a3u, 0xd192e819u, 0xd6990624u, 0xf40e3585u, 0x106aa070u,
         0x19a4c116u, 0x1e376c08u, 0x2748774cu, 0x34b0bcb5u, 0x391c0cb3u, 0x4ed8aa4au, 0x5b9cca4fu, 0x682e6ff3u,
-        0x748f82eeu, 0x78a5636fu, 0x84c87814u, 0x8cc70208u, 0x90befffau, 0xa4506cebu, 0xbef9a3f7u, 0xc67178f2u};
-    return k[t];
+        0x748f82eeu, 0x78a5636fu, 0x84c87814u, 0x8cc70208u, 0x90befffau, 0xa4506cebu, 0xbef9a3f7u, 0xc67178f2u}};
+}
+
+// The constant K of round `t`, which is part of the instructions.
+VRAM_CONSTEXPR uint32_t round_constant(int t) {
+    constexpr RoundConstants constants = round_constants();
+    return constants.k[t];
+}
+
+// The same in memory, for rounds that a loop's counter picks. Its name says nothing of where this was compiled.
+extern "C" {
+extern VRAM_CONSTANT RoundConstants vram_round_constants;
+VRAM_CONSTANT RoundConstants vram_round_constants = round_constants();
 }
 
 VRAM_CONSTEXPR uint32_t rotate_right(uint32_t x, int n) {
@@ -83,16 +97,35 @@ VRAM_INLINE uint32_t swap_bytes(uint32_t x, uint32_t one) {
 struct BlockMessage {
     uint32_t w[16];
 
+    // Moves the window on by one word, from W[t - 16] to W[t], where t is T modulo 16.
+    template <int T>
+    VRAM_INLINE void move_on(uint32_t one) {
+        uint32_t next = add(w[T % 16], small_sigma0(w[(T + 1) % 16]), one);
+        next = add(w[(T + 9) % 16], next, one);
+        w[T % 16] = add(small_sigma1(w[(T + 14) % 16]), next, one);
+    }
+
     // h + K[T] + W[T], having moved the window on if round T needs it.
     template <int T>
     VRAM_INLINE uint32_t add_to(uint32_t h, uint32_t one) {
         if constexpr (T >= 16) {
-            uint32_t next = add(w[T % 16], small_sigma0(w[(T + 1) % 16]), one);
-            next = add(w[(T + 9) % 16], next, one);
-            w[T % 16] = add(small_sigma1(w[(T + 14) % 16]), next, one);
+            move_on<T>(one);
         }
         constexpr uint32_t k = round_constant(T);
         return add(w[T % 16], h + k, one);
+    }
+};
+
+// Sixteen rounds of a block's message in a loop: its round T is round `first` + T, which is 16 at least.
+struct Turn {
+    BlockMessage &block;
+    uint32_t first;
+
+    // h + K + W of that round.
+    template <int T>
+    VRAM_INLINE uint32_t add_to(uint32_t h, uint32_t one) {
+        block.template move_on<T>(one);
+        return add(block.w[T % 16], h + vram_round_constants.k[first + T], one);
     }
 };
 
@@ -152,7 +185,20 @@ VRAM_INLINE void eight_rounds(State &s, AnyMessage &message, uint32_t one) {
     round<T + 7>(s.b, s.c, s.d, s.e, s.f, s.g, s.h, s.a, message, one);
 }
 
-// One compression: `state` absorbs `message`.
+// What ends a compression: the words that the rounds made are added to those that they began with.
+VRAM_INLINE void add_state(State &state, const State &s, uint32_t one) {
+    state.a = add(s.a, state.a, one);
+    state.b = add(s.b, state.b, one);
+    state.c = add(s.c, state.c, one);
+    state.d = add(s.d, state.d, one);
+    state.e = add(s.e, state.e, one);
+    state.f = add(s.f, state.f, one);
+    state.g = add(s.g, state.g, one);
+    state.h = add(s.h, state.h, one);
+}
+
+// One compression: `state` absorbs `message`. All 64 rounds in a row, without a branch: 26 KiB of instructions,
+// which pay once a multiprocessor has many warps to hide fetching them.
 template <class AnyMessage>
 VRAM_INLINE void compress(State &state, AnyMessage &message, uint32_t one) {
     State s = state;
@@ -164,14 +210,22 @@ VRAM_INLINE void compress(State &state, AnyMessage &message, uint32_t one) {
     eight_rounds<40>(s, message, one);
     eight_rounds<48>(s, message, one);
     eight_rounds<56>(s, message, one);
-    state.a = add(s.a, state.a, one);
-    state.b = add(s.b, state.b, one);
-    state.c = add(s.c, state.c, one);
-    state.d = add(s.d, state.d, one);
-    state.e = add(s.e, state.e, one);
-    state.f = add(s.f, state.f, one);
-    state.g = add(s.g, state.g, one);
-    state.h = add(s.h, state.h, one);
+    add_state(state, s, one);
+}
+
+// The same with the last 48 rounds in a loop: fewer than half the instructions, for warps that have a scheduler to
+// themselves and wait for every one that isn't cached.
+VRAM_INLINE void compress_in_turns(State &state, BlockMessage &message, uint32_t one) {
+    State s = state;
+    eight_rounds<0>(s, message, one);
+    eight_rounds<8>(s, message, one);
+    Turn turn = {message, 16};
+#pragma unroll 1
+    for (; turn.first < 64; turn.first += 16) {
+        eight_rounds<0>(s, turn, one);
+        eight_rounds<8>(s, turn, one);
+    }
+    add_state(state, s, one);
 }
 
 }  // namespace sha256

@@ -13,6 +13,7 @@
     extern "C" __global__ void __launch_bounds__(threads_per_block, blocks_per_sm)
 #define VRAM_INLINE __device__ __forceinline__
 #define VRAM_CONSTEXPR __host__ __device__ __forceinline__ constexpr
+#define VRAM_CONSTANT __constant__ const
 
 // The thread's index in the whole launch.
 VRAM_INLINE uint64_t thread_index() {
@@ -29,6 +30,7 @@ VRAM_INLINE bool holds_for_warp(bool condition) { return __all_sync(__activemask
 #define VRAM_KERNEL(threads_per_block, blocks_per_sm) static void
 #define VRAM_INLINE inline __attribute__((always_inline))
 #define VRAM_CONSTEXPR constexpr inline __attribute__((always_inline))
+#define VRAM_CONSTANT const
 
 VRAM_INLINE uint64_t thread_index() {
     return static_cast<uint64_t>(vram_cpu::position.block) * vram_cpu::position.threads_per_block +

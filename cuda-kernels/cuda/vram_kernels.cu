@@ -12,6 +12,8 @@ constexpr uint64_t BLOCK_SIZE = 4096;
 constexpr uint32_t CHUNK_SIZE = 64;
 constexpr uint32_t CHUNKS = BLOCK_SIZE / CHUNK_SIZE;
 constexpr uint64_t DIGEST_SIZE = 32;
+// fs-verity's descriptor of a file (Documentation/filesystems/fsverity.rst).
+constexpr uint64_t DESCRIPTOR_SIZE = 256;
 
 // A 64-byte chunk as it lies in memory.
 struct Chunk {
@@ -105,10 +107,18 @@ VRAM_INLINE void store_digest(uint64_t address, const sha256::State &s) {
     }
 }
 
-}  // namespace
+// What a launch is short of. Both ways give the same digests.
+enum class Short {
+    // Execution units: there are more blocks than the device takes at a time. Every register that a thread doesn't
+    // need lets another warp onto the multiprocessor, and the other warps hide memory's latency.
+    OF_UNITS,
+    // Blocks: a thread has its scheduler almost to itself, and nothing hides what it waits for.
+    OF_BLOCKS,
+};
 
-// Level by level, the fs-verity tree: the digest of every 4096-byte block of a window of the data.
-VRAM_KERNEL(128, 4) vram_sha256_blocks(const Sha256BlocksArgs args) {
+// Hashes this thread's block of a window.
+template <Short OF>
+VRAM_INLINE void hash_block(const Sha256BlocksArgs &args) {
     const uint64_t index = thread_index();
     if (index >= args.block_count) {
         return;
@@ -145,39 +155,96 @@ VRAM_KERNEL(128, 4) vram_sha256_blocks(const Sha256BlocksArgs args) {
     sha256::State state = {args.initial_state[0], args.initial_state[1], args.initial_state[2],
                            args.initial_state[3], args.initial_state[4], args.initial_state[5],
                            args.initial_state[6], args.initial_state[7]};
-    // In both loops the next chunk is asked for one compression before it is needed: memory's latency hides
-    // behind the rounds.
     uint32_t chunk = 0;
     if (holds_for_warp(wide == BLOCK_SIZE)) {
-        Chunk next = load_whole_chunk(address);
+        if constexpr (OF == Short::OF_UNITS) {
 #pragma unroll 1
-        for (; chunk < CHUNKS; ++chunk) {
-            sha256::BlockMessage message = message_of(next, args.one);
-            // The last time, a chunk that is there already: cheaper than to ask whether there is a next one.
-            next = load_whole_chunk(address + (chunk + 1 < CHUNKS ? chunk + 1 : chunk) * CHUNK_SIZE);
-            sha256::compress(state, message, args.one);
+            for (; chunk < CHUNKS; ++chunk) {
+                sha256::BlockMessage message = message_of(load_whole_chunk(address + chunk * CHUNK_SIZE), args.one);
+                sha256::compress(state, message, args.one);
+            }
+        } else {
+            // The next chunk is asked for one compression before it is needed: memory's latency hides behind the
+            // rounds.
+            Chunk next = load_whole_chunk(address);
+#pragma unroll 1
+            for (; chunk < CHUNKS; ++chunk) {
+                sha256::BlockMessage message = message_of(next, args.one);
+                // The last time, a chunk that is there already: cheaper than to ask whether there is a next one.
+                next = load_whole_chunk(address + (chunk + 1 < CHUNKS ? chunk + 1 : chunk) * CHUNK_SIZE);
+                sha256::compress_in_turns(state, message, args.one);
+            }
         }
     }
-    // What the loop above didn't do: blocks of which something is missing or unaligned, with their
+    // What the loops above didn't do: blocks of which something is missing or unaligned, with their
     // neighbours; and after a salt the padding, which otherwise is done below.
     const bool salted = args.prefix != VRAM_PREFIX_NONE;
     const uint32_t chunks = CHUNKS + (salted ? 1 : 0);
-    if (chunk < chunks) {
-        Chunk next = load_chunk(address, chunk * CHUNK_SIZE, present, wide);
 #pragma unroll 1
-        for (; chunk < chunks; ++chunk) {
-            sha256::BlockMessage message = message_of(next, args.one);
-            if (chunk == CHUNKS) {
-                message = salted_padding();
-            }
-            next = load_chunk(address, (chunk + 1) * CHUNK_SIZE, present, wide);
-            sha256::compress(state, message, args.one);
+    for (; chunk < chunks; ++chunk) {
+        sha256::BlockMessage message;
+        if (chunk < CHUNKS) {
+            message = message_of(load_chunk(address, chunk * CHUNK_SIZE, present, wide), args.one);
+        } else {
+            message = salted_padding();
         }
+        sha256::compress_in_turns(state, message, args.one);
     }
     // Every block is padded to the same length, so the last compression's message is a constant.
     if (!salted) {
         sha256::PaddingMessage<BLOCK_SIZE> padding;
         sha256::compress(state, padding, args.one);
+    }
+    store_digest(args.digests + index * DIGEST_SIZE, state);
+}
+
+}  // namespace
+
+// Level by level, the fs-verity tree: the digest of every 4096-byte block of a window of the data. For windows of
+// more blocks than the device takes at a time.
+VRAM_KERNEL(128, 8) vram_sha256_blocks(const Sha256BlocksArgs args) { hash_block<Short::OF_UNITS>(args); }
+
+// The same, for windows of fewer blocks.
+VRAM_KERNEL(128, 4) vram_sha256_few_blocks(const Sha256BlocksArgs args) { hash_block<Short::OF_BLOCKS>(args); }
+
+// fs-verity's digest of every row's data: SHA-256 of a descriptor of 256 bytes that holds the data's length, its
+// root and the salt.
+VRAM_KERNEL(128, 4) vram_verity_digests(const VerityDigestsArgs args) {
+    const uint64_t index = thread_index();
+    if (index >= args.row_count) {
+        return;
+    }
+    const uint64_t row = args.rows + index * sizeof(Row);
+    const uint64_t length = memory::load8(row + offsetof(Row, length));
+    const uint64_t root = memory::load8(row + offsetof(Row, address));
+
+    sha256::State state = sha256::initial_state();
+#pragma unroll 1
+    for (uint32_t chunk = 0; chunk <= DESCRIPTOR_SIZE / CHUNK_SIZE; ++chunk) {
+        sha256::BlockMessage message = {};
+        if (chunk == 0) {
+            // Version 1, SHA-256, blocks of 2^12 bytes, the salt's length, a reserved word, the data's length, and
+            // of 64 bytes for the root as many as it has.
+            message.w[0] = 0x01010c00u | args.salt_len;
+            message.w[2] = memory::swap_bytes(static_cast<uint32_t>(length));
+            message.w[3] = memory::swap_bytes(static_cast<uint32_t>(length >> 32));
+#pragma unroll
+            for (uint32_t word = 0; word < 4; ++word) {
+                const uint64_t eight = memory::load8(root + 8 * word);
+                message.w[4 + 2 * word] = memory::swap_bytes(static_cast<uint32_t>(eight));
+                message.w[5 + 2 * word] = memory::swap_bytes(static_cast<uint32_t>(eight >> 32));
+            }
+        } else if (chunk == 1) {
+            // The rest of the root's place, and the salt.
+#pragma unroll
+            for (uint32_t word = 0; word < 8; ++word) {
+                message.w[4 + word] = memory::swap_bytes(args.salt[word]);
+            }
+        } else if (chunk == DESCRIPTOR_SIZE / CHUNK_SIZE) {
+            message.w[0] = 0x80000000u;
+            message.w[15] = static_cast<uint32_t>(DESCRIPTOR_SIZE) * 8;
+        }
+        sha256::compress_in_turns(state, message, args.one);
     }
     store_digest(args.digests + index * DIGEST_SIZE, state);
 }
@@ -222,7 +289,7 @@ VRAM_KERNEL(128, 4) vram_sha256_messages(const Sha256MessagesArgs args) {
             message.w[14] = static_cast<uint32_t>(length >> 29);
             message.w[15] = static_cast<uint32_t>(length << 3);
         }
-        sha256::compress(state, message, args.one);
+        sha256::compress_in_turns(state, message, args.one);
     }
     store_digest(digest, state);
 }

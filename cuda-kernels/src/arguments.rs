@@ -174,6 +174,82 @@ impl KernelArgs for Sha256BlocksArgs {
     const KERNEL: Kernel = Kernel::Sha256Blocks;
 }
 
+/// Arguments of [`Kernel::Sha256FewBlocks`]: those of [`Kernel::Sha256Blocks`], and the same is read and
+/// written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Sha256FewBlocksArgs(pub Sha256BlocksArgs);
+
+impl sealed::Sealed for Sha256FewBlocksArgs {}
+impl KernelArgs for Sha256FewBlocksArgs {
+    const KERNEL: Kernel = Kernel::Sha256FewBlocks;
+}
+
+/// Arguments of [`Kernel::VerityDigests`]: the fs-verity digest of each row's data, whose root is known,
+/// digests one after the other.
+///
+/// - Each [`Row`]'s address is where the root lies, 32 bytes at a multiple of 8; its length is that of the
+///   data, in bytes.
+/// - The kernel reads the table and the roots, and writes 32 bytes a row to `digests ..`, nothing else. What
+///   it writes must not overlap what it reads.
+///
+/// `Debug` leaves the device addresses out, and the salt.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct VerityDigestsArgs {
+    /// Device address of the table: `row_count` rows of [`Row`], aligned to 8 bytes.
+    pub rows: u64,
+    /// Device address that the first row's digest goes to.
+    pub digests: u64,
+    /// Rows in the table: one thread each.
+    pub row_count: u64,
+    /// The salt, padded with zeros.
+    salt: [u8; 32],
+    /// Bytes of it.
+    salt_len: u32,
+    /// A 1 that the device's compiler doesn't know of, as in [`Sha256BlocksArgs`].
+    one: u32,
+}
+
+impl VerityDigestsArgs {
+    /// `row_count` rows at the device address `rows`, unsalted, digests to the device address `digests`.
+    #[must_use]
+    pub const fn new(rows: u64, row_count: u64, digests: u64) -> Self {
+        Self {
+            rows,
+            digests,
+            row_count,
+            salt: [0; 32],
+            salt_len: 0,
+            one: 1,
+        }
+    }
+
+    /// The same under a salt; `None` for one that fs-verity's descriptor has no room for, of more than 32
+    /// bytes.
+    #[must_use]
+    pub fn with_salt(mut self, salt: &[u8]) -> Option<Self> {
+        self.salt = [0; 32];
+        self.salt.get_mut(..salt.len())?.copy_from_slice(salt);
+        self.salt_len = u32::try_from(salt.len()).ok()?;
+        Some(self)
+    }
+}
+
+impl fmt::Debug for VerityDigestsArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerityDigestsArgs")
+            .field("row_count", &self.row_count)
+            .field("salt_len", &self.salt_len)
+            .finish_non_exhaustive()
+    }
+}
+
+impl sealed::Sealed for VerityDigestsArgs {}
+impl KernelArgs for VerityDigestsArgs {
+    const KERNEL: Kernel = Kernel::VerityDigests;
+}
+
 /// Arguments of [`Kernel::Sha256Messages`]: the plain SHA-256 (FIPS 180-4, padding and all) of each
 /// message of a table, digests one after the other.
 ///
@@ -259,7 +335,8 @@ impl Message {
     }
 }
 
-/// A row of the table that [`Sha256BlocksArgs::rows`] points to: a piece of data of its own.
+/// A row of the table that [`Sha256BlocksArgs::rows`] or [`VerityDigestsArgs::rows`] points to: a piece of data
+/// of its own.
 ///
 /// `Debug` leaves the device address out.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -308,6 +385,18 @@ const _: () = {
     assert!(offset_of!(Row, address) == 0);
     assert!(offset_of!(Row, length) == 8);
 
+    assert!(size_of::<Sha256FewBlocksArgs>() == size_of::<Sha256BlocksArgs>());
+    assert!(align_of::<Sha256FewBlocksArgs>() == align_of::<Sha256BlocksArgs>());
+
+    assert!(size_of::<VerityDigestsArgs>() == 64);
+    assert!(align_of::<VerityDigestsArgs>() == 8);
+    assert!(offset_of!(VerityDigestsArgs, rows) == 0);
+    assert!(offset_of!(VerityDigestsArgs, digests) == 8);
+    assert!(offset_of!(VerityDigestsArgs, row_count) == 16);
+    assert!(offset_of!(VerityDigestsArgs, salt) == 24);
+    assert!(offset_of!(VerityDigestsArgs, salt_len) == 56);
+    assert!(offset_of!(VerityDigestsArgs, one) == 60);
+
     assert!(size_of::<Sha256MessagesArgs>() == 48);
     assert!(align_of::<Sha256MessagesArgs>() == 8);
     assert!(offset_of!(Sha256MessagesArgs, data) == 0);
@@ -353,9 +442,12 @@ mod tests {
         let blocks = Sha256BlocksArgs::new(0xdead_beef_1000, 7, 0xdead_beef_2000);
         let messages =
             Sha256MessagesArgs::new(0xdead_beef_1000, 7, 0xdead_beef_3000, 1, 0xdead_beef_2000);
+        let digests = VerityDigestsArgs::new(0xdead_beef_1000, 7, 0xdead_beef_2000);
         for shown in [
             format!("{blocks:?}"),
+            format!("{:?}", Sha256FewBlocksArgs(blocks)),
             format!("{messages:?}"),
+            format!("{digests:?}"),
             format!("{blocks:#x?}"),
         ] {
             for address in [0xdead_beef_1000_u64, 0xdead_beef_2000, 0xdead_beef_3000] {
@@ -372,6 +464,18 @@ mod tests {
         for refused in [1, 32, 63, 65, 128, u64::MAX] {
             assert_eq!(Prefix::from_len(refused), None, "{refused}");
         }
+    }
+
+    #[test]
+    fn a_salt_of_more_than_32_bytes_has_no_descriptor() {
+        let args = VerityDigestsArgs::new(0, 1, 0);
+        assert_eq!(args.with_salt(&[]), Some(args));
+        let salted = args.with_salt(b"salt").unwrap();
+        assert_eq!((&salted.salt[..5], salted.salt_len), (&b"salt\0"[..], 4));
+        // Not what was there before.
+        assert_eq!(salted.with_salt(&[]), Some(args));
+        assert!(args.with_salt(&[7; 32]).is_some());
+        assert_eq!(args.with_salt(&[7; 33]), None);
     }
 
     #[test]

@@ -132,6 +132,8 @@ const fn identifier(kernel: Kernel) -> u32 {
     match kernel {
         Kernel::Sha256Blocks => 0,
         Kernel::Sha256Messages => 1,
+        Kernel::Sha256FewBlocks => 2,
+        Kernel::VerityDigests => 3,
         Kernel::ProbeRegisters => 100,
         Kernel::ProbeRead => 101,
     }

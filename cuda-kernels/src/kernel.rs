@@ -3,7 +3,9 @@
 use core::ffi::CStr;
 use core::mem::size_of;
 
-use crate::arguments::{Sha256BlocksArgs, Sha256MessagesArgs};
+use crate::arguments::{
+    Sha256BlocksArgs, Sha256FewBlocksArgs, Sha256MessagesArgs, VerityDigestsArgs,
+};
 use crate::probe::{ProbeReadArgs, ProbeRegistersArgs};
 use crate::ptx::{PROBES_PTX, PTX};
 
@@ -19,8 +21,13 @@ pub const MAX_GRID: u32 = i32::MAX.unsigned_abs();
 #[non_exhaustive]
 pub enum Kernel {
     /// A thread hashes one 4096-byte block: the fs-verity tree's leaves and every level above them.
-    /// Takes [`Sha256BlocksArgs`].
+    /// For more blocks than a device takes at a time. Takes [`Sha256BlocksArgs`].
     Sha256Blocks,
+    /// The same for fewer blocks, of which each is done sooner. Takes [`Sha256FewBlocksArgs`].
+    Sha256FewBlocks,
+    /// A thread hashes one fs-verity descriptor: the digests of many small files whose roots are known.
+    /// Takes [`VerityDigestsArgs`].
+    VerityDigests,
     /// A thread hashes one message of any length: known-answer tests of the device's SHA-256.
     /// Takes [`Sha256MessagesArgs`].
     Sha256Messages,
@@ -34,8 +41,10 @@ pub enum Kernel {
 
 impl Kernel {
     /// Every kernel, in the order of their identifiers.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Self::Sha256Blocks,
+        Self::Sha256FewBlocks,
+        Self::VerityDigests,
         Self::Sha256Messages,
         Self::ProbeRegisters,
         Self::ProbeRead,
@@ -45,7 +54,10 @@ impl Kernel {
     #[must_use]
     pub const fn ptx(self) -> &'static CStr {
         match self {
-            Self::Sha256Blocks | Self::Sha256Messages => PTX,
+            Self::Sha256Blocks
+            | Self::Sha256FewBlocks
+            | Self::VerityDigests
+            | Self::Sha256Messages => PTX,
             Self::ProbeRegisters | Self::ProbeRead => PROBES_PTX,
         }
     }
@@ -55,6 +67,8 @@ impl Kernel {
     pub const fn name(self) -> &'static CStr {
         match self {
             Self::Sha256Blocks => c"vram_sha256_blocks",
+            Self::Sha256FewBlocks => c"vram_sha256_few_blocks",
+            Self::VerityDigests => c"vram_verity_digests",
             Self::Sha256Messages => c"vram_sha256_messages",
             Self::ProbeRegisters => c"vram_probe_registers",
             Self::ProbeRead => c"vram_probe_read",
@@ -72,6 +86,8 @@ impl Kernel {
     pub const fn args_size(self) -> usize {
         match self {
             Self::Sha256Blocks => size_of::<Sha256BlocksArgs>(),
+            Self::Sha256FewBlocks => size_of::<Sha256FewBlocksArgs>(),
+            Self::VerityDigests => size_of::<VerityDigestsArgs>(),
             Self::Sha256Messages => size_of::<Sha256MessagesArgs>(),
             Self::ProbeRegisters => size_of::<ProbeRegistersArgs>(),
             Self::ProbeRead => size_of::<ProbeReadArgs>(),
@@ -135,6 +151,8 @@ mod tests {
     #[test]
     fn parameter_sizes_are_those_of_the_argument_structs() {
         assert_eq!(Kernel::Sha256Blocks.args_size(), 96);
+        assert_eq!(Kernel::Sha256FewBlocks.args_size(), 96);
+        assert_eq!(Kernel::VerityDigests.args_size(), 64);
         assert_eq!(Kernel::Sha256Messages.args_size(), 48);
         assert_eq!(Kernel::ProbeRegisters.args_size(), 24);
         assert_eq!(Kernel::ProbeRead.args_size(), 32);

@@ -4,7 +4,8 @@
 //! A shard in GPU memory is measured where it lies: [`Kernel::Sha256Blocks`] hashes every 4096-byte block,
 //! a thread a block, and hashes the digests level by level in the same way. The tree is that of Linux
 //! fs-verity (Documentation/filesystems/fsverity.rst), so the result is what `fsverity digest` prints for
-//! the file. [`Kernel::Sha256Messages`] is plain SHA-256 (FIPS 180-4) over messages of any length, for
+//! the file. [`Kernel::Sha256FewBlocks`] does the same where there are few blocks, and
+//! [`Kernel::VerityDigests`] ends the trees of many small files. [`Kernel::Sha256Messages`] is plain SHA-256 (FIPS 180-4) over messages of any length, for
 //! known-answer tests of the device before its measurements are believed. [`Kernel::ProbeRegisters`] and
 //! [`Kernel::ProbeRead`] find how fast a device can compress and read at most; they are PTX of their own, so
 //! that a process which measures nothing but weights doesn't load them.
@@ -14,7 +15,7 @@
 //! | what | where |
 //! | --- | --- |
 //! | which kernels there are, their names | [`Kernel`] |
-//! | what each takes, by value | [`Sha256BlocksArgs`], [`Sha256MessagesArgs`], [`ProbeRegistersArgs`], [`ProbeReadArgs`], tied to their kernels by [`KernelArgs`] |
+//! | what each takes, by value | [`Sha256BlocksArgs`], [`Sha256FewBlocksArgs`], [`VerityDigestsArgs`], [`Sha256MessagesArgs`], [`ProbeRegistersArgs`], [`ProbeReadArgs`], tied to their kernels by [`KernelArgs`] |
 //! | how each is launched | [`THREADS_PER_BLOCK`] threads a block, [`grid_for`] blocks |
 //! | the code for the driver | [`PTX`], identified by [`PTX_SHA256`]; of the probes, [`PROBES_PTX`] |
 //! | the code for the CPU | module `cpu`, with the feature `cpu` |
@@ -49,7 +50,7 @@ mod ptx;
 
 pub use arguments::{
     BLOCK_SIZE, DIGEST_SIZE, KernelArgs, Message, Prefix, Row, SHA256_INITIAL_STATE,
-    Sha256BlocksArgs, Sha256MessagesArgs,
+    Sha256BlocksArgs, Sha256FewBlocksArgs, Sha256MessagesArgs, VerityDigestsArgs,
 };
 pub use kernel::{Kernel, MAX_GRID, THREADS_PER_BLOCK, grid_for};
 pub use probe::{PROBE_STATE_SIZE, PROBE_UNIT, ProbeReadArgs, ProbeRegistersArgs};

@@ -59,9 +59,11 @@ const OPERATIONS: &[&str] = &[
     "vote",
     "xor",
 ];
-/// Directives that the kernels may use. Local memory is not among them, nor is anything global.
+/// Directives that the kernels may use. Local memory is not among them, nor is anything global that can be
+/// written.
 const DIRECTIVES: &[&str] = &[
     ".address_size",
+    ".const",
     ".maxntid",
     ".minnctapersm",
     ".param",

@@ -6,8 +6,8 @@ use core::fmt;
 use std::sync::Arc;
 
 use vram_kernels::{
-    BLOCK_SIZE, DIGEST_SIZE, Kernel, KernelArgs, Message, Prefix, Sha256BlocksArgs,
-    Sha256MessagesArgs, THREADS_PER_BLOCK, grid_for,
+    BLOCK_SIZE, DIGEST_SIZE, Kernel, KernelArgs, Message, Prefix, Row, Sha256BlocksArgs,
+    Sha256FewBlocksArgs, Sha256MessagesArgs, THREADS_PER_BLOCK, VerityDigestsArgs, grid_for,
 };
 use vram_sys::{CUfunction, CUmodule, Function};
 
@@ -41,8 +41,15 @@ impl Default for HashStart {
 pub struct Kernels {
     module: Module,
     blocks: CUfunction,
+    few_blocks: CUfunction,
+    verity_digests: CUfunction,
     messages: CUfunction,
+    many_blocks: u64,
 }
+
+/// Launches of fewer blocks than these, 256 MiB of data, leave a device idle between one block and the next: each
+/// block had better be done soon. Measured on an H100.
+const MANY_BLOCKS: u64 = 65_536;
 
 /// A loaded module (`cuModuleLoadDataEx`).
 pub(crate) struct Module {
@@ -66,13 +73,23 @@ impl Kernels {
     /// [`Error::Driver`] if the driver can't compile or load them.
     pub fn load(device: &Device) -> Result<Self> {
         let module = Module::load(Arc::clone(device.context()), vram_kernels::PTX)?;
-        let blocks = module.function(Kernel::Sha256Blocks)?;
-        let messages = module.function(Kernel::Sha256Messages)?;
         Ok(Self {
+            blocks: module.function(Kernel::Sha256Blocks)?,
+            few_blocks: module.function(Kernel::Sha256FewBlocks)?,
+            verity_digests: module.function(Kernel::VerityDigests)?,
+            messages: module.function(Kernel::Sha256Messages)?,
+            many_blocks: MANY_BLOCKS,
             module,
-            blocks,
-            messages,
         })
+    }
+
+    /// Sets how many blocks are many: a launch of fewer is done by a kernel that ends each block sooner, one of
+    /// as many by a kernel that does more of them at a time. The digests are the same. Unless told otherwise,
+    /// 65,536 are many, which are 256 MiB: about what an H100 hashes at a time.
+    #[must_use]
+    pub const fn with_many_blocks(mut self, blocks: u64) -> Self {
+        self.many_blocks = blocks;
+        self
     }
 
     /// Hashes 4096-byte blocks of `data`, from block `first_block` on, each from `start`, and
@@ -93,6 +110,19 @@ impl Kernels {
         start: HashStart,
         digests: &mut SpanMut<'_>,
     ) -> Result<u64> {
+        self.hash_blocks_from(self.many_blocks, stream, data, first_block, start, digests)
+    }
+
+    /// As [`hash_blocks`](Self::hash_blocks), where so many blocks are many.
+    pub(crate) fn hash_blocks_from(
+        &self,
+        many_blocks: u64,
+        stream: &Stream,
+        data: Span<'_>,
+        first_block: u64,
+        start: HashStart,
+        digests: &mut SpanMut<'_>,
+    ) -> Result<u64> {
         self.same_device(stream, &[data.context(), digests.context()])?;
         let prefix = prefix_of(start)?;
         let blocks = data.len().div_ceil(BLOCK_SIZE).saturating_sub(first_block);
@@ -107,7 +137,7 @@ impl Kernels {
             .with_window(first_block, count);
         // SAFETY: the kernel reads within `data` and writes 32 bytes a block, `count` of which fit
         // in `digests`; both are ranges of living regions, and `digests` is borrowed alone.
-        unsafe { self.module.launch(stream, self.blocks, count, args) }?;
+        unsafe { self.launch_blocks(many_blocks, stream, args) }?;
         Ok(count)
     }
 
@@ -165,16 +195,74 @@ impl Kernels {
         if count == 0 {
             return Ok(());
         }
-        let rows = tables.fill(stream, table, pieces)?;
+        let rows = pieces.iter().map(|piece| Row {
+            address: piece.address(),
+            length: piece.len(),
+        });
+        let rows = tables.fill(stream, table, rows)?;
         let args = Sha256BlocksArgs::of_rows(rows, count, shift, digests.address())
             .with_initial_state(start.words, prefix);
         // SAFETY: the kernel reads the table just filled, `count` rows of it, and within the pieces
         // listed there; it writes 32 bytes a block, and `digests` has room for every row's. All are
         // ranges of living regions, and `digests` is borrowed alone.
-        let launched = unsafe {
-            self.module
-                .launch(stream, self.blocks, args.block_count, args)
-        };
+        let launched = unsafe { self.launch_blocks(self.many_blocks, stream, args) };
+        // Also after a refusal: the table's copy is under way.
+        tables.launched(stream, table)?;
+        launched
+    }
+
+    /// The fs-verity digests of many pieces of data whose roots are known: SHA-256 of each one's descriptor
+    /// (`struct fsverity_descriptor`), one digest after the other.
+    ///
+    /// Each of `rows` is a root, 32 bytes at a multiple of 8, with the bytes of data that it is the root of. They
+    /// are listed in the table `table` of `tables`; the call waits for an earlier launch over the same table.
+    ///
+    /// # Errors
+    ///
+    /// As [`hash_rows`](Self::hash_rows); [`Error::BadSetting`] for a root of another length or elsewhere, and for
+    /// a salt of more than 32 bytes.
+    pub fn verity_digests(
+        &self,
+        stream: &Stream,
+        tables: &mut RowTables,
+        table: usize,
+        rows: &[(Span<'_>, u64)],
+        salt: &[u8],
+        digests: &mut SpanMut<'_>,
+    ) -> Result<()> {
+        self.same_device(stream, &[digests.context()])?;
+        for (root, _) in rows {
+            self.same_device(stream, &[root.context()])?;
+            if root.len() != DIGEST_SIZE {
+                return Err(Error::BadSetting {
+                    setting: "a root's length",
+                    value: root.len(),
+                    expected: "32 bytes",
+                });
+            }
+            require_eighth("a root's offset", *root)?;
+        }
+        let count = size::len_u64(rows);
+        let needed = count.saturating_mul(DIGEST_SIZE);
+        size::check_range("hashing", 0, needed, digests.len())?;
+        let args = VerityDigestsArgs::new(0, count, digests.address());
+        let mut args = args.with_salt(salt).ok_or(Error::BadSetting {
+            setting: "the salt's length",
+            value: size::len_u64(salt),
+            expected: "32 bytes at most",
+        })?;
+        if count == 0 {
+            return Ok(());
+        }
+        let listed = rows.iter().map(|(root, length)| Row {
+            address: root.address(),
+            length: *length,
+        });
+        args.rows = tables.fill(stream, table, listed)?;
+        // SAFETY: the kernel reads the table just filled, `count` rows of it, and the 32 aligned bytes that each
+        // names; it writes 32 bytes a row, `count` of which fit in `digests`. All are ranges of living regions, and
+        // `digests` is borrowed alone.
+        let launched = unsafe { self.launch_verity_digests(stream, args) };
         // Also after a refusal: the table's copy is under way.
         tables.launched(stream, table)?;
         launched
@@ -203,13 +291,7 @@ impl Kernels {
         if count == 0 {
             return Ok(0);
         }
-        if table.address().checked_rem(8) != Some(0) {
-            return Err(Error::BadSetting {
-                setting: "the message table's offset",
-                value: table.address().checked_rem(8).unwrap_or(0),
-                expected: "a multiple of 8 bytes",
-            });
-        }
+        require_eighth("the message table's offset", table)?;
         let args = Sha256MessagesArgs::new(
             data.address(),
             data.len(),
@@ -221,6 +303,45 @@ impl Kernels {
         // follows no row outside), and writes 32 bytes a row, `count` of which fit in `digests`.
         unsafe { self.module.launch(stream, self.messages, count, args) }?;
         Ok(count)
+    }
+
+    /// Launches the kernel that suits the number of blocks.
+    ///
+    /// # Safety
+    ///
+    /// As [`Module::launch`].
+    unsafe fn launch_blocks(
+        &self,
+        many_blocks: u64,
+        stream: &Stream,
+        args: Sha256BlocksArgs,
+    ) -> Result<()> {
+        let (module, count) = (&self.module, args.block_count);
+        if count < many_blocks {
+            let args = Sha256FewBlocksArgs(args);
+            // SAFETY: the caller's promise; this kernel reads and writes what the other does.
+            unsafe { module.launch(stream, self.few_blocks, count, args) }
+        } else {
+            // SAFETY: the caller's promise.
+            unsafe { module.launch(stream, self.blocks, count, args) }
+        }
+    }
+
+    /// Launches the kernel that hashes descriptors.
+    ///
+    /// # Safety
+    ///
+    /// As [`Module::launch`].
+    pub(crate) unsafe fn launch_verity_digests(
+        &self,
+        stream: &Stream,
+        args: VerityDigestsArgs,
+    ) -> Result<()> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.module
+                .launch(stream, self.verity_digests, args.row_count, args)
+        }
     }
 
     fn same_device(&self, stream: &Stream, contexts: &[&Context]) -> Result<()> {
@@ -241,6 +362,18 @@ fn prefix_of(start: HashStart) -> Result<Prefix> {
         value: start.prefix_len,
         expected: "0 or 64 bytes",
     })
+}
+
+/// Refuses a range that doesn't start at a multiple of 8 bytes.
+fn require_eighth(setting: &'static str, span: Span<'_>) -> Result<()> {
+    match span.address().checked_rem(8) {
+        Some(0) => Ok(()),
+        off => Err(Error::BadSetting {
+            setting,
+            value: off.unwrap_or(0),
+            expected: "a multiple of 8 bytes",
+        }),
+    }
 }
 
 /// Bytes in a row of the message table.

@@ -54,9 +54,10 @@ unsafe impl Send for Probes {}
 // SAFETY: as for Send; launches from several threads are the driver's to order.
 unsafe impl Sync for Probes {}
 
-/// Blocks for each multiprocessor when compressing: several times what it runs at a time, and a
-/// multiple of whatever number that is, so that none idles at the end.
-const REGISTER_BLOCKS: u64 = 120;
+/// Blocks for each multiprocessor when compressing. Few that run side by side to the end: which number a chip does
+/// best with differs. And several times what any runs at a time, a multiple of whatever number that is, so that
+/// none idles at the end.
+const REGISTER_BLOCKS: [u64; 4] = [4, 6, 8, 120];
 /// Blocks for each multiprocessor when reading: as many as it runs at a time.
 const READ_BLOCKS: u64 = 8;
 
@@ -79,11 +80,11 @@ impl Probes {
         })
     }
 
-    /// Bytes of states for a [`compress`](Self::compress) that keeps the whole device busy.
+    /// Bytes of states for a [`compress`](Self::compress) that keeps the whole device busy, in several ways: which
+    /// one is the fastest depends on the chip.
     #[must_use]
-    pub const fn states_len(&self) -> u64 {
-        self.threads(REGISTER_BLOCKS)
-            .saturating_mul(PROBE_STATE_SIZE)
+    pub fn states_lens(&self) -> [u64; 4] {
+        REGISTER_BLOCKS.map(|blocks| self.threads(blocks).saturating_mul(PROBE_STATE_SIZE))
     }
 
     /// Bytes of sums for a [`read`](Self::read) that keeps the whole device busy.

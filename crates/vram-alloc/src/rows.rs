@@ -7,15 +7,15 @@ use vram_kernels::Row;
 use crate::pinned::PinnedBuffer;
 use crate::region::OpenRegion;
 use crate::size;
-use crate::span::Span;
 use crate::stream::{Event, Stream};
 use crate::{Allocator, Error, Result};
 
 /// Bytes in a row.
 const ROW: u64 = 16;
 
-/// Tables in device memory for [`Kernels::hash_rows`](crate::Kernels::hash_rows): each lists the pieces
-/// of data of one launch. They are made once and filled again for each launch.
+/// Tables in device memory for [`Kernels::hash_rows`](crate::Kernels::hash_rows) and
+/// [`Kernels::verity_digests`](crate::Kernels::verity_digests): each lists the pieces of data of one launch. They
+/// are made once and filled again for each launch.
 pub struct RowTables {
     device: OpenRegion,
     tables: Vec<Table>,
@@ -63,8 +63,13 @@ impl RowTables {
 
     /// Fills a table, in the stream's order and behind the last launch over it, and gives its device
     /// address. The caller [marks](Self::launched) the launch that it makes.
-    pub(crate) fn fill(&mut self, stream: &Stream, index: usize, rows: &[Span<'_>]) -> Result<u64> {
-        let count = size::len_u64(rows);
+    pub(crate) fn fill(
+        &mut self,
+        stream: &Stream,
+        index: usize,
+        rows: impl ExactSizeIterator<Item = Row>,
+    ) -> Result<u64> {
+        let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
         if count > self.rows {
             return Err(Error::BadSetting {
                 setting: "the number of rows",
@@ -79,11 +84,7 @@ impl RowTables {
             expected: "one of the tables, counted from 0",
         })?;
         let (slots, _) = table.host.bytes_mut()?.as_chunks_mut::<16>();
-        for (slot, span) in slots.iter_mut().zip(rows) {
-            let row = Row {
-                address: span.address(),
-                length: span.len(),
-            };
+        for (slot, row) in slots.iter_mut().zip(rows) {
             *slot = row.to_bytes();
         }
         let offset = place.saturating_mul(self.rows).saturating_mul(ROW);

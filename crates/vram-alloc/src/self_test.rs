@@ -1,5 +1,7 @@
 //! Known answers: a device that computes SHA-256 wrongly must not be believed to measure.
 
+use vram_kernels::{Row, VerityDigestsArgs};
+
 use crate::kernels::{HashStart, Kernels, message_row};
 use crate::region::OpenRegion;
 use crate::size::len_u64;
@@ -28,6 +30,13 @@ const MESSAGES: [(&str, &[u8], &str); 3] = [
 /// SHA-256 of 4096 zero bytes.
 const ZERO_BLOCK: &str = "ad7facb2586fc6e966c004d7d1d16b024f5805ff7cb47c7a85dabd8b48892ca7";
 
+/// A descriptor whose every field counts: the size, the root and the salt of no file there is, and fs-verity's
+/// digest of them.
+const SIZE: u64 = 0x0102_0304_0506_0708;
+const ROOT: [u8; 32] = *b"a root of 32 bytes, all counting";
+const SALT: &[u8] = b"salt of 32 bytes, all of them in";
+const VERITY_DIGEST: &str = "c1a1f604c56f444eaa32e48b36d4cfedff9005c4460be89e8272c230cd32a398";
+
 /// Bytes of scratch that [`Kernels::self_test`] needs in each of its two regions.
 pub const SELF_TEST_SCRATCH: u64 = 8192;
 
@@ -47,7 +56,10 @@ impl Kernels {
         output: &mut OpenRegion,
     ) -> Result<()> {
         self.test_messages(stream, input, output)?;
-        self.test_block(stream, input, output)
+        // Where one block is few, and where it is many.
+        self.test_block(u64::MAX, "a block of zeros", stream, input, output)?;
+        self.test_block(0, "a block of zeros, one of many", stream, input, output)?;
+        self.test_verity_digest(stream, input, output)
     }
 
     fn test_messages(
@@ -82,16 +94,18 @@ impl Kernels {
 
     fn test_block(
         &self,
+        many_blocks: u64,
+        vector: &'static str,
         stream: &Stream,
         input: &mut OpenRegion,
         output: &mut OpenRegion,
     ) -> Result<()> {
-        let vector = "a block of zeros";
         // One whole block, and one that is padded up to the same bytes.
         input.write(0, &[0; 4097])?;
         output.write(0, &[0xa5; 64])?;
         let mut digests = output.span_mut(0, 64)?;
-        self.hash_blocks(
+        self.hash_blocks_from(
+            many_blocks,
             stream,
             input.span(0, 4097)?,
             0,
@@ -103,6 +117,32 @@ impl Kernels {
         output.read_back(0, &mut both)?;
         both.chunks_exact(32)
             .try_for_each(|digest| compare(vector, digest, ZERO_BLOCK))
+    }
+
+    fn test_verity_digest(
+        &self,
+        stream: &Stream,
+        input: &mut OpenRegion,
+        output: &mut OpenRegion,
+    ) -> Result<()> {
+        // The row, then the root that it names.
+        const ROW: u64 = 16;
+        let row = Row {
+            address: input.span(ROW, len_u64(&ROOT))?.address(),
+            length: SIZE,
+        };
+        input.write(0, &[&row.to_bytes()[..], &ROOT].concat())?;
+        output.write(0, &[0xa5; 32])?;
+        let (rows, digests) = (input.span(0, ROW)?.address(), output.span_mut(0, 32)?);
+        let args = VerityDigestsArgs::new(rows, 1, digests.address());
+        let args = args.with_salt(SALT).unwrap_or(args);
+        // SAFETY: the kernel reads the row and the root behind it, both in `input`, whose address is aligned, and
+        // writes 32 bytes to `output`, which is borrowed alone.
+        unsafe { self.launch_verity_digests(stream, args) }?;
+        stream.synchronize()?;
+        let mut digest = [0; 32];
+        output.read_back(0, &mut digest)?;
+        compare("an fs-verity descriptor", &digest, VERITY_DIGEST)
     }
 }
 

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 
 use vram_alloc::{Allocator, FrozenRegion, HashStart, Kernels, OpenRegion, Readable, RowTables};
 use vram_seal::verity::{self, GroupHashes, GroupIndex, LeafPrints, Shape};
-use vram_seal::{BlockHash, InitialState, Salt, VerityMeasurement};
+use vram_seal::{BlockHash, Salt, VerityDigest, VerityMeasurement};
 
 use self::lane::{Device, Lane, TABLES, Usage};
 use self::window::{GROUPS, LEAVES_PER_GROUP, Window, plan};
@@ -29,7 +29,7 @@ const LANES: u64 = 5;
 pub(crate) struct Measurer {
     kernels: Kernels,
     lanes: Vec<Lane>,
-    /// Each lane's group hashes.
+    /// Each lane's group hashes, and behind all of those each lane's verity digests.
     groups: OpenRegion,
     /// Each lane's roots.
     roots: OpenRegion,
@@ -40,8 +40,8 @@ pub(crate) struct Measurer {
 #[derive(Debug)]
 pub(crate) struct Hashes {
     groups: GroupHashes,
-    /// Where the device computed it.
-    root: Option<BlockHash>,
+    /// The root and the digest, where the device computed them.
+    crown: Option<(BlockHash, VerityDigest)>,
     prints: LeafPrints,
 }
 
@@ -49,15 +49,15 @@ impl Hashes {
     fn of(region: &dyn Readable, salt: &Salt) -> Self {
         Self {
             groups: GroupHashes::new(region.len(), salt),
-            root: None,
+            crown: None,
             prints: LeafPrints::default(),
         }
     }
 
     /// Computes what lies above: no device is needed for it, nor the measurer's lock.
     pub(crate) fn finish(self) -> Result<VerityMeasurement> {
-        Ok(match self.root {
-            Some(root) => self.groups.finish_under(root)?,
+        Ok(match self.crown {
+            Some((root, digest)) => self.groups.finish_as(root, digest)?,
             None => self.groups.finish()?,
         })
     }
@@ -87,8 +87,8 @@ struct Results {
     leaves: Vec<BlockHash>,
     /// Of all its runs.
     groups: Vec<BlockHash>,
-    /// Of its rooted runs.
-    roots: Vec<BlockHash>,
+    /// Of its rooted runs: their roots and digests.
+    crowns: Vec<(BlockHash, VerityDigest)>,
 }
 
 /// What a measurement has come to.
@@ -110,7 +110,7 @@ impl Measurer {
         let lanes = (0..LANES).map(|index| Lane::new(allocator, index));
         let mut lanes = lanes.collect::<Result<Vec<_>>>()?;
         let slots = LANES.saturating_mul(GROUPS).saturating_mul(HASH);
-        let mut groups = allocator.allocate_scratch(slots)?;
+        let mut groups = allocator.allocate_scratch(slots.saturating_mul(2))?;
         let roots = allocator.allocate_scratch(slots)?;
         let tables = RowTables::new(allocator, LANES.saturating_mul(TABLES), GROUPS)?;
         let kernels = Kernels::load(allocator.device())?;
@@ -177,7 +177,7 @@ impl Measurer {
     ) -> Result<Vec<BlockHash>> {
         let first = group.get().saturating_mul(LEAVES_PER_GROUP);
         let count = Shape::new(region.len()).leaves_in_group(group.get());
-        let start = hash_start(salt.initial_state());
+        let start = hash_start(salt);
         match self.lanes.first_mut() {
             Some(lane) => lane.leaves_now(&self.kernels, region, first, count, start),
             None => Ok(Vec::new()),
@@ -221,7 +221,6 @@ impl Measurer {
         wanted: Wanted,
         company: Company<'_>,
     ) -> Result<()> {
-        let start = hash_start(salt.initial_state());
         let windows = plan(regions);
         let hashes = |region: &&dyn Readable| Some(Hashes::of(*region, salt));
         let bytes = windows.iter().map(Window::bytes);
@@ -263,7 +262,7 @@ impl Measurer {
                 groups: &mut self.groups,
                 roots: &mut self.roots,
             };
-            lane.launch(&mut device, &window, start, usage)?;
+            lane.launch(&mut device, &window, salt, usage)?;
             course.under_way.push_back((index, window));
         }
         if let Some(meanwhile) = meanwhile.take() {
@@ -330,7 +329,7 @@ impl Measurer {
             results.groups.extend(lane.group_hashes()?);
         }
         if window.rooted().next().is_some() {
-            results.roots.extend(lane.root_hashes()?);
+            results.crowns.extend(lane.crowns()?);
         }
         Ok(results)
     }
@@ -352,7 +351,7 @@ impl Course<'_> {
         finished: &mut dyn FnMut(usize, Hashes),
     ) {
         let mut groups = results.groups.into_iter();
-        let mut roots = results.roots.into_iter();
+        let mut crowns = results.crowns.into_iter();
         let mut leaves = Some(results.leaves);
         let batch = matches!(window, Window::Batch(_));
         for run in window.runs() {
@@ -363,7 +362,7 @@ impl Course<'_> {
             if let Some(hashes) = slot {
                 hashes.groups.extend(groups.by_ref().take(count));
                 if batch && run.is_under_one_block() {
-                    hashes.root = roots.next();
+                    hashes.crown = crowns.next();
                 }
                 if self.wanted == Wanted::Prints {
                     hashes.prints.extend(leaves.take().unwrap_or_default());
@@ -379,7 +378,9 @@ impl Course<'_> {
     }
 }
 
-fn hash_start(state: InitialState) -> HashStart {
+/// What every block's hash starts from under a salt.
+fn hash_start(salt: &Salt) -> HashStart {
+    let state = salt.initial_state();
     HashStart {
         words: state.words,
         prefix_len: state.prefix_len,

@@ -1,5 +1,7 @@
 //! What a test does to a machine: calls that fail, devices that are lost, attributes that lie.
 
+use std::ffi::CStr;
+
 use vram_sys::{CUdevice_attribute, CUpointer_attribute, CUresult, Function};
 
 use crate::device::Device;
@@ -46,6 +48,16 @@ impl Machine {
     #[must_use]
     pub fn calls(&self, function: Function) -> u64 {
         self.faults().calls(function)
+    }
+
+    /// How often a kernel of this name was launched, since the machine was made.
+    #[must_use]
+    pub fn launches(&self, kernel: &CStr) -> u64 {
+        self.state()
+            .launches
+            .get(kernel)
+            .copied()
+            .unwrap_or_default()
     }
 
     /// Begins to record the calls, from none.

@@ -8,7 +8,7 @@ use std::thread;
 
 use vram_kernels::{
     BLOCK_SIZE, DIGEST_SIZE, Kernel, Message, PROBE_STATE_SIZE, PROBE_UNIT, ProbeReadArgs,
-    ProbeRegistersArgs, Row, Sha256BlocksArgs, Sha256MessagesArgs, cpu,
+    ProbeRegistersArgs, Row, Sha256BlocksArgs, Sha256MessagesArgs, VerityDigestsArgs, cpu,
 };
 use vram_sys::CUresult;
 
@@ -58,7 +58,8 @@ impl Launch {
     /// The memory that the kernel touches with these arguments, before any of it is touched.
     fn reach(&self) -> Reach {
         match self.kernel {
-            Kernel::Sha256Blocks => {
+            // The two take the same arguments.
+            Kernel::Sha256Blocks | Kernel::Sha256FewBlocks => {
                 let count = self.argument(offset_of!(Sha256BlocksArgs, block_count));
                 let len = self.argument(offset_of!(Sha256BlocksArgs, data_len));
                 let first = self.argument(offset_of!(Sha256BlocksArgs, first_block));
@@ -78,6 +79,16 @@ impl Launch {
                 Reach {
                     reads,
                     writes: vec![(digests, blocks.saturating_mul(DIGEST_SIZE))],
+                }
+            }
+            Kernel::VerityDigests => {
+                let digests = self.argument(offset_of!(VerityDigestsArgs, digests));
+                let rows = self
+                    .argument(offset_of!(VerityDigestsArgs, row_count))
+                    .min(self.threads());
+                Reach {
+                    reads: self.table().into_iter().collect(),
+                    writes: vec![(digests, rows.saturating_mul(DIGEST_SIZE))],
                 }
             }
             Kernel::Sha256Messages => {
@@ -130,25 +141,38 @@ impl Launch {
 
     /// The rows that a launch over a table reads.
     fn table(&self) -> Option<Span> {
-        let rows = self.argument(offset_of!(Sha256BlocksArgs, rows));
-        if self.kernel != Kernel::Sha256Blocks || rows == 0 {
-            return None;
-        }
-        let first = self.argument(offset_of!(Sha256BlocksArgs, first_block));
-        let count = self.argument(offset_of!(Sha256BlocksArgs, block_count));
-        let last = first.saturating_add(count.min(self.threads()));
-        let row_of = |block: u64| block.checked_div(self.row_blocks()).unwrap_or(0);
-        let (from, until) = (row_of(first), last.div_ceil(self.row_blocks()));
         let row = size_of::<Row>() as u64;
-        let start = rows.wrapping_add(from.saturating_mul(row));
-        Some((start, until.saturating_sub(from).saturating_mul(row)))
+        match self.kernel {
+            Kernel::Sha256Blocks | Kernel::Sha256FewBlocks => {
+                let rows = self.argument(offset_of!(Sha256BlocksArgs, rows));
+                if rows == 0 {
+                    return None;
+                }
+                let first = self.argument(offset_of!(Sha256BlocksArgs, first_block));
+                let count = self.argument(offset_of!(Sha256BlocksArgs, block_count));
+                let last = first.saturating_add(count.min(self.threads()));
+                let row_of = |block: u64| block.checked_div(self.row_blocks()).unwrap_or(0);
+                let (from, until) = (row_of(first), last.div_ceil(self.row_blocks()));
+                let start = rows.wrapping_add(from.saturating_mul(row));
+                Some((start, until.saturating_sub(from).saturating_mul(row)))
+            }
+            Kernel::VerityDigests => {
+                let rows = self.argument(offset_of!(VerityDigestsArgs, rows));
+                let count = self.argument(offset_of!(VerityDigestsArgs, row_count));
+                Some((rows, count.min(self.threads()).saturating_mul(row)))
+            }
+            _ => None,
+        }
     }
 
-    /// What of a row's piece of data the kernel reads.
+    /// What of a row's piece of data the kernel reads; where the row is a root's, the root.
     fn piece(&self, row: &[u8; 16]) -> Span {
         let row = u128::from_le_bytes(*row);
-        let room = self.row_blocks().saturating_mul(BLOCK_SIZE);
         let word = |value: u128| u64::try_from(value & u128::from(u64::MAX)).unwrap_or(u64::MAX);
+        if self.kernel == Kernel::VerityDigests {
+            return (word(row), DIGEST_SIZE);
+        }
+        let room = self.row_blocks().saturating_mul(BLOCK_SIZE);
         (word(row), word(row >> u64::BITS).min(room))
     }
 

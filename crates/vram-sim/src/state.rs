@@ -1,6 +1,7 @@
 //! What a machine is at the moment: everything that a driver call reads or changes.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::CStr;
 use std::thread::ThreadId;
 
 use vram_sys::{CUdevice, CUdevice_attribute, CUresult};
@@ -38,6 +39,8 @@ pub(crate) struct State {
     pub(crate) threads: usize,
     /// Counts everything ever queued on any stream.
     pub(crate) sequence: u64,
+    /// How often each kernel was launched, by its name.
+    pub(crate) launches: BTreeMap<&'static CStr, u64>,
     last_id: u64,
 }
 
@@ -64,6 +67,7 @@ impl State {
             execution,
             threads,
             sequence: 0,
+            launches: BTreeMap::new(),
             last_id: 0,
         }
     }

@@ -8,7 +8,14 @@ namespace vram_cpu {
 namespace {
 
 // The kernels, numbered as the Rust side does.
-enum KernelId : uint32_t { SHA256_BLOCKS = 0, SHA256_MESSAGES = 1, PROBE_REGISTERS = 100, PROBE_READ = 101 };
+enum KernelId : uint32_t {
+    SHA256_BLOCKS = 0,
+    SHA256_MESSAGES = 1,
+    SHA256_FEW_BLOCKS = 2,
+    VERITY_DIGESTS = 3,
+    PROBE_REGISTERS = 100,
+    PROBE_READ = 101
+};
 
 struct Launch {
     uint32_t kernel;
@@ -40,6 +47,12 @@ void run(void *context) {
             break;
         case SHA256_MESSAGES:
             run_blocks(launch, vram_sha256_messages);
+            break;
+        case SHA256_FEW_BLOCKS:
+            run_blocks(launch, vram_sha256_few_blocks);
+            break;
+        case VERITY_DIGESTS:
+            run_blocks(launch, vram_verity_digests);
             break;
         case PROBE_REGISTERS:
             run_blocks(launch, vram_probe_registers);

@@ -1,7 +1,7 @@
-//! `vram_sha256_blocks` against `ring` over zero-padded blocks.
+//! `vram_sha256_blocks` and `vram_sha256_few_blocks` against `ring` over zero-padded blocks.
 
 use proptest::prelude::*;
-use vram_kernels::{Prefix, Row, Sha256BlocksArgs, grid_for};
+use vram_kernels::{Prefix, Row, Sha256BlocksArgs, Sha256FewBlocksArgs, grid_for};
 
 use crate::memory::{Arena, POISON, changed, launch, launch_range};
 use crate::reference::{block_digest, data, salt_block, state_after};
@@ -12,13 +12,22 @@ const LENGTHS: &[usize] = &[
     520_192, 524_287, 524_288, 524_289, 1_048_575, 1_048_576, 1_048_577,
 ];
 
-/// Runs the kernel with its digests ending before a faulting page, and checks every byte before them.
+/// Runs both kernels with their digests ending before a faulting page, and checks every byte before them.
 fn digests_of(args: Sha256BlocksArgs) -> Vec<[u8; 32]> {
+    let many = digests_by(args, |args, grid| launch(&args, grid).unwrap());
+    let few = digests_by(args, |args, grid| {
+        launch(&Sha256FewBlocksArgs(args), grid).unwrap();
+    });
+    assert!(many == few, "the two kernels differ");
+    many
+}
+
+fn digests_by(args: Sha256BlocksArgs, run: impl Fn(Sha256BlocksArgs, u32)) -> Vec<[u8; 32]> {
     let count = usize::try_from(args.block_count).unwrap();
     let (arena, at) = Arena::ending_with(&vec![POISON; 32 * count]);
     let args = changed(&args, |args| args.digests = arena.address(at.start));
     if let Some(grid) = grid_for(args.block_count) {
-        launch(&args, grid).unwrap();
+        run(args, grid);
     }
     let (before, digests) = arena.bytes().split_at(at.start);
     assert!(

@@ -6,6 +6,7 @@
 )]
 
 mod blocks;
+mod digests;
 mod faults;
 mod memory;
 mod messages;

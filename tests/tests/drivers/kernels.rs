@@ -4,7 +4,7 @@ use vram_alloc::{
     Error, HashStart, Kernels, OpenRegion, Readback, RowTables, SELF_TEST_SCRATCH, Stream,
     message_row,
 };
-use vram_seal::Salt;
+use vram_seal::{BlockHash, Salt, verity};
 
 use crate::content::{BLOCK, block_digests, noise, sha256};
 use crate::subject::{Subject, platforms};
@@ -17,9 +17,21 @@ struct Bench<'a> {
 
 impl<'a> Bench<'a> {
     fn new(subject: &'a Subject) -> Self {
+        Self::with(subject, Kernels::load(&subject.device).unwrap())
+    }
+
+    /// Where few blocks are few, and where they are many.
+    fn both(subject: &'a Subject) -> [Self; 2] {
+        [u64::MAX, 0].map(|many| {
+            let kernels = Kernels::load(&subject.device).unwrap();
+            Self::with(subject, kernels.with_many_blocks(many))
+        })
+    }
+
+    fn with(subject: &'a Subject, kernels: Kernels) -> Self {
         Self {
             subject,
-            kernels: Kernels::load(&subject.device).unwrap(),
+            kernels,
             stream: Stream::new(&subject.device).unwrap(),
         }
     }
@@ -68,8 +80,7 @@ impl<'a> Bench<'a> {
 /// Covers: FN-2.3.
 #[test]
 fn every_boundary_length_hashes_as_the_reference_does() {
-    for subject in platforms().iter() {
-        let bench = Bench::new(subject);
+    for bench in platforms().iter().flat_map(Bench::both) {
         for len in [
             1, 55, 56, 63, 64, 65, 4031, 4095, 4096, 4097, 8191, 8192, 8193, 524_287, 524_288,
             524_289, 2_097_153,
@@ -83,8 +94,7 @@ fn every_boundary_length_hashes_as_the_reference_does() {
 
 #[test]
 fn salts_count_before_every_block() {
-    for subject in platforms().iter() {
-        let bench = Bench::new(subject);
+    for bench in platforms().iter().flat_map(Bench::both) {
         for salt in [&b"1"[..], &[0; 32], b"a challenge of thirty-two bytes!"] {
             let state = Salt::new(salt).unwrap().initial_state();
             let start = HashStart {
@@ -104,8 +114,7 @@ fn salts_count_before_every_block() {
 
 #[test]
 fn windows_together_are_the_whole() {
-    for subject in platforms().iter() {
-        let bench = Bench::new(subject);
+    for bench in platforms().iter().flat_map(Bench::both) {
         let data = noise(2, 300 * BLOCK + 5);
         let whole = block_digests(&[], &data);
         for window in [1, 7, 128, 129, 301, 1000] {
@@ -117,8 +126,7 @@ fn windows_together_are_the_whole() {
 
 #[test]
 fn data_may_lie_at_any_offset() {
-    for subject in platforms().iter() {
-        let bench = Bench::new(subject);
+    for bench in platforms().iter().flat_map(Bench::both) {
         let data = noise(3, 3 * BLOCK + 1);
         let whole = block_digests(&[], &data);
         for at in [1, 2, 4, 8, 15, 16, 17, 4095, 4096] {
@@ -132,9 +140,8 @@ fn data_may_lie_at_any_offset() {
 
 #[test]
 fn pieces_of_several_regions_hash_in_one_launch() {
-    for subject in platforms().iter() {
-        let bench = Bench::new(subject);
-        let allocator = subject.allocator();
+    for bench in platforms().iter().flat_map(Bench::both) {
+        let allocator = bench.subject.allocator();
         let mut tables = RowTables::new(&allocator, 2, 8).unwrap();
         let lengths = [4096, 1, 4 * BLOCK, 4097, 2 * BLOCK + 77];
         let data: Vec<_> = (9..)
@@ -151,7 +158,7 @@ fn pieces_of_several_regions_hash_in_one_launch() {
             .collect();
         let room = data.len() * 4 * 32;
         let mut digests = bench.region(&vec![0xa5; room]);
-        let mut readback = Readback::new(&subject.device, 0).unwrap();
+        let mut readback = Readback::new(&bench.subject.device, 0).unwrap();
         // Twice over the same table, and once over another.
         for table in [0, 0, 1] {
             let mut into = digests.span_mut(0, room as u64).unwrap();
@@ -221,6 +228,40 @@ fn pieces_that_do_not_fit_their_rows_or_tables_are_refused() {
         }
         let error = refused(&[(0, 1), (0, 1)], 0, 4);
         assert!(matches!(error, Error::OutOfBounds { .. }), "{error}");
+    }
+}
+
+#[test]
+fn descriptors_hash_to_the_digests_of_the_reference() {
+    for subject in platforms().iter() {
+        let bench = Bench::new(subject);
+        let mut tables = RowTables::new(&subject.allocator(), 1, 200).unwrap();
+        let roots = noise(5, 200 * 32);
+        let region = bench.region(&roots);
+        let sizes = (0..200_u64).map(|nth| nth.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let rows: Vec<_> = (0..)
+            .step_by(32)
+            .zip(sizes)
+            .map(|(at, size)| (region.span(at, 32).unwrap(), size))
+            .collect();
+        for salt in [&b""[..], b"a challenge", &[0; 32]] {
+            let mut digests = bench.region(&[0xa5; 200 * 32]);
+            let mut into = digests.span_mut(0, 200 * 32).unwrap();
+            bench
+                .kernels
+                .verity_digests(&bench.stream, &mut tables, 0, &rows, salt, &mut into)
+                .unwrap();
+            bench.stream.synchronize().unwrap();
+
+            let mut found = vec![0; 200 * 32];
+            digests.read_back(0, &mut found).unwrap();
+            let salt = Salt::new(salt).unwrap();
+            for ((root, (_, size)), digest) in roots.chunks(32).zip(&rows).zip(found.chunks(32)) {
+                let root = BlockHash::from_bytes(root.try_into().unwrap());
+                let expected = sha256(&verity::descriptor(*size, root, &salt));
+                assert!(digest == expected, "{size} bytes");
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use sha2::block_api::compress256;
 use vram_alloc::{
-    Allocator, AllocatorConfig, Error, Event, HashStart, Kernels, OpenRegion, Platform,
+    Allocator, AllocatorConfig, Error, Event, HashStart, Kernels, OpenRegion, Platform, RowTables,
     SELF_TEST_SCRATCH, Stream, message_row,
 };
 use vram_sys::{CUresult, Function};
@@ -46,6 +46,19 @@ struct Bench {
 impl Bench {
     fn new(rig: Rig) -> Self {
         let kernels = Kernels::load(&rig.device).unwrap();
+        Self::with(rig, kernels)
+    }
+
+    /// Where few blocks are few, and where they are many.
+    fn both() -> [Self; 2] {
+        [u64::MAX, 0].map(|many| {
+            let rig = Rig::new();
+            let kernels = Kernels::load(&rig.device).unwrap();
+            Self::with(rig, kernels.with_many_blocks(many))
+        })
+    }
+
+    fn with(rig: Rig, kernels: Kernels) -> Self {
         let stream = Stream::new(&rig.device).unwrap();
         Self {
             rig,
@@ -93,34 +106,128 @@ impl Bench {
 /// Covers: FN-2.3.
 #[test]
 fn every_boundary_length_hashes_as_the_reference_does() {
-    let bench = Bench::new(Rig::new());
-    for len in [
-        1, 55, 56, 63, 64, 65, 4095, 4096, 4097, 8191, 8192, 8193, 524_287, 524_288, 524_289,
-    ] {
-        let data = noise(len as u64, len);
-        let room = (len.div_ceil(BLOCK) * 32) as u64;
+    for bench in Bench::both() {
+        for len in [
+            1, 55, 56, 63, 64, 65, 4095, 4096, 4097, 8191, 8192, 8193, 524_287, 524_288, 524_289,
+        ] {
+            let data = noise(len as u64, len);
+            let room = (len.div_ceil(BLOCK) * 32) as u64;
 
-        let digests = bench.hash(&data, 0, 0, HashStart::default(), room);
+            let digests = bench.hash(&data, 0, 0, HashStart::default(), room);
 
-        assert!(digests == expected(&[], &data), "{len} bytes");
+            assert!(digests == expected(&[], &data), "{len} bytes");
+        }
     }
 }
 
 #[test]
 fn a_salt_counts_before_every_block() {
-    let bench = Bench::new(Rig::new());
-    for salt in [&b"s"[..], &[0; 32], b"a challenge of thirty-two bytes!"] {
-        let (prefix, start) = salted(salt);
-        for len in [1, 4096, 10_000] {
-            let data = noise(7, len);
-            let room = (len.div_ceil(BLOCK) * 32) as u64;
+    for bench in Bench::both() {
+        for salt in [&b"s"[..], &[0; 32], b"a challenge of thirty-two bytes!"] {
+            let (prefix, start) = salted(salt);
+            for len in [1, 4096, 10_000] {
+                let data = noise(7, len);
+                let room = (len.div_ceil(BLOCK) * 32) as u64;
 
-            let digests = bench.hash(&data, 0, 0, start, room);
+                let digests = bench.hash(&data, 0, 0, start, room);
 
-            assert!(digests == expected(&prefix, &data), "{len} bytes");
-            assert!(digests != expected(&[], &data));
+                assert!(digests == expected(&prefix, &data), "{len} bytes");
+                assert!(digests != expected(&[], &data));
+            }
         }
     }
+}
+
+/// `struct fsverity_descriptor`, as Linux documents it.
+fn descriptor(size: u64, root: &[u8], salt: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![1, 1, 12, u8::try_from(salt.len()).unwrap(), 0, 0, 0, 0];
+    bytes.extend_from_slice(&size.to_le_bytes());
+    bytes.extend_from_slice(root);
+    bytes.resize(80, 0);
+    bytes.extend_from_slice(salt);
+    bytes.resize(256, 0);
+    bytes
+}
+
+#[test]
+fn descriptors_hash_as_the_reference_does() {
+    let bench = Bench::new(Rig::new());
+    let mut tables = RowTables::new(&bench.rig.allocator, 2, 8).unwrap();
+    let roots = noise(9, 5 * 32);
+    let region = bench.region(&roots);
+    let sizes = [0, 1, 4096, 1 << 40, u64::MAX];
+    let rows: Vec<_> = sizes
+        .iter()
+        .zip((0..).step_by(32))
+        .map(|(size, at)| (region.span(at, 32).unwrap(), *size))
+        .collect();
+    for (table, salt) in [(0, &b""[..]), (1, b"s"), (0, &[0; 32])] {
+        let mut digests = bench.region(&[0x5a; 200]);
+        let mut into = digests.span_mut(0, 200).unwrap();
+        let (kernels, stream) = (&bench.kernels, &bench.stream);
+        kernels
+            .verity_digests(stream, &mut tables, table, &rows, salt, &mut into)
+            .unwrap();
+        kernels
+            .verity_digests(stream, &mut tables, table, &[], salt, &mut into)
+            .unwrap();
+        stream.synchronize().unwrap();
+
+        let mut bytes = [0; 200];
+        digests.read_back(0, &mut bytes).unwrap();
+        for ((size, root), digest) in sizes.iter().zip(roots.chunks(32)).zip(bytes.chunks(32)) {
+            assert!(
+                digest == sha256(&descriptor(*size, root, salt)),
+                "{size} bytes"
+            );
+        }
+        assert_eq!(bytes[160..], [0x5a; 40], "wrote past its end");
+    }
+}
+
+#[test]
+fn roots_salts_and_digests_of_a_wrong_length_are_refused() {
+    let bench = Bench::new(Rig::new());
+    let mut tables = RowTables::new(&bench.rig.allocator, 1, 2).unwrap();
+    let roots = bench.region(&[7; 256]);
+    let mut digests = bench.region(&[0; 64]);
+    let mut refused = |places: &[(u64, u64)], table, salt: &[u8]| {
+        let root = |(at, len): &(u64, u64)| (roots.span(*at, *len).unwrap(), 5);
+        let rows: Vec<_> = places.iter().map(root).collect();
+        let mut into = digests.span_mut(0, 64).unwrap();
+        let (kernels, stream) = (&bench.kernels, &bench.stream);
+        kernels
+            .verity_digests(stream, &mut tables, table, &rows, salt, &mut into)
+            .unwrap_err()
+    };
+    for (error, named) in [
+        (refused(&[(0, 31)], 0, b""), "31"),
+        (refused(&[(0, 32), (0, 33)], 0, b""), "33"),
+        (refused(&[(12, 32)], 0, b""), "4"),
+        (refused(&[(0, 32)], 0, &[0; 33]), "33"),
+        (refused(&[(0, 32)], 1, b""), "1"),
+    ] {
+        assert!(matches!(error, Error::BadSetting { .. }), "{error}");
+        assert!(error.to_string().contains(named), "{error}");
+    }
+    let error = refused(&[(0, 32); 3], 0, b"");
+    assert!(matches!(error, Error::OutOfBounds { .. }), "{error}");
+    assert_eq!(bench.rig.machine.calls(Function::cuLaunchKernel), 0);
+}
+
+#[test]
+fn a_launch_of_as_many_blocks_as_are_many_is_anothers() {
+    let data = noise(4, 4 * BLOCK);
+    let launches = |many: u64| {
+        let rig = Rig::new();
+        let kernels = Kernels::load(&rig.device).unwrap().with_many_blocks(many);
+        let bench = Bench::with(rig, kernels);
+        bench.hash(&data, 0, 0, HashStart::default(), 4 * 32);
+        let kernels = [c"vram_sha256_few_blocks", c"vram_sha256_blocks"];
+        kernels.map(|kernel| bench.rig.machine.launches(kernel))
+    };
+    assert_eq!(launches(5), [1, 0]);
+    assert_eq!(launches(4), [0, 1]);
 }
 
 #[test]
@@ -297,6 +404,10 @@ fn things_of_two_devices_are_refused() {
     refusals.push(kernels.hash_messages(&stream, span("near"), span("far"), &mut out));
     refusals.push(kernels.hash_messages(&far_stream, span("near"), span("near"), &mut out));
     refusals.push(out.fill(&far_stream, 1).map(|()| 0));
+    let mut tables = RowTables::new(&here, 1, 2).unwrap();
+    let far_root = [(far.span(0, 32).unwrap(), 1)];
+    let refusal = kernels.verity_digests(&stream, &mut tables, 0, &far_root, &[], &mut out);
+    refusals.push(refusal.map(|()| 0));
     let mut out = far_out.span_mut(0, 64).unwrap();
     refusals.push(kernels.hash_blocks(&stream, span("near"), 0, start, &mut out));
     refusals.push(kernels.hash_messages(&stream, span("near"), span("near"), &mut out));
@@ -329,12 +440,17 @@ fn a_device_that_computes_sha256_passes_the_self_test() {
             .self_test(&bench.stream, &mut input, &mut output)
             .unwrap();
     }
-    assert_eq!(bench.rig.machine.calls(Function::cuLaunchKernel), 4);
+    assert_eq!(bench.rig.machine.calls(Function::cuLaunchKernel), 8);
 }
 
 #[test]
 fn a_device_that_computes_nothing_fails_the_self_test() {
-    for (nth, vector) in [(1, "the empty message"), (2, "a block of zeros")] {
+    for (nth, vector) in [
+        (1, "the empty message"),
+        (2, "a block of zeros"),
+        (3, "a block of zeros, one of many"),
+        (4, "an fs-verity descriptor"),
+    ] {
         let bench = Bench::new(Rig::new());
         let (mut input, mut output) = scratch(&bench);
         // Right digests lie there from before: a launch without effect must not pass by them.

@@ -113,12 +113,14 @@ fn room_for_the_whole_device_is_in_proportion_to_it() {
     let bench = Bench::new();
     let multiprocessors = u64::try_from(bench.rig.device.properties().multiprocessors).unwrap();
 
-    let (states, sums) = (bench.probes.states_len(), bench.probes.sums_len());
+    let (states, sums) = (bench.probes.states_lens(), bench.probes.sums_len());
 
     assert!(multiprocessors > 0);
-    assert_eq!(states % (multiprocessors * 128 * 32), 0);
-    assert_eq!(sums % (multiprocessors * 128 * 16), 0);
-    assert!(states > 0 && sums > 0);
+    for states in states {
+        assert!(states > 0 && states % (multiprocessors * 128 * 32) == 0);
+    }
+    assert!(states.is_sorted() && states[0] < states[3]);
+    assert!(sums > 0 && sums % (multiprocessors * 128 * 16) == 0);
 }
 
 #[test]

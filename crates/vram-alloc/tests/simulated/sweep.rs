@@ -114,6 +114,10 @@ fn path(machine: &Machine, mechanism: Mechanism, kept: &mut Kept) -> Result<(), 
     kernels.hash_rows(&stream, &mut tables, 0, &pieces, 1, start, &mut digests)?;
     readback.start(&stream, output.span(0, 64)?)?;
     assert!(readback.bytes()? == &measured[..64]);
+    let roots = [(output.span(0, 32)?, 4096)];
+    let mut digests = input.span_mut(0, 32)?;
+    kernels.verity_digests(&stream, &mut tables, 0, &roots, &[], &mut digests)?;
+    stream.synchronize()?;
     part("probing");
     let probes = Probes::load(&device)?;
     let mut watch = Stopwatch::new(&device)?;

@@ -3,10 +3,10 @@
 use vram_alloc::{
     Allocator, Event, HashStart, Kernels, OpenRegion, Readable, Readback, RowTables, Span, Stream,
 };
-use vram_seal::BlockHash;
+use vram_seal::{BlockHash, Salt, VerityDigest};
 
-use super::HASH;
 use super::window::{BLOCK, GROUP, GROUPS, LEAVES_PER_GROUP, Run, Window};
+use super::{HASH, LANES, hash_start};
 use crate::Result;
 
 /// Leaf hashes that a lane has room for: those of a window, 2 MiB of them.
@@ -17,7 +17,7 @@ const LEAVES: u64 = GROUPS.saturating_mul(LEAVES_PER_GROUP);
 const UNWRITTEN: u8 = 0xa5;
 
 /// Row tables of a lane.
-pub(super) const TABLES: u64 = 3;
+pub(super) const TABLES: u64 = 4;
 
 /// Bytes of a window's group hashes.
 const SLOT: u64 = GROUPS.saturating_mul(HASH);
@@ -39,6 +39,7 @@ pub(super) struct Lane {
     poisoned: bool,
     group_result: Readback,
     root_result: Readback,
+    digest_result: Readback,
     /// Without room until leaves are wanted.
     leaf_result: Readback,
 }
@@ -68,6 +69,7 @@ impl Lane {
             poisoned: false,
             group_result: Readback::new(device, slot)?,
             root_result: Readback::new(device, slot)?,
+            digest_result: Readback::new(device, slot)?,
             leaf_result: Readback::new(device, 0)?,
         })
     }
@@ -81,9 +83,10 @@ impl Lane {
         &mut self,
         device: &mut Device<'_>,
         window: &Window<'_>,
-        start: HashStart,
+        salt: &Salt,
         usage: Usage,
     ) -> Result<()> {
+        let start = hash_start(salt);
         let slot = self.index.saturating_mul(SLOT);
         let leaf_bytes = leaf_bytes(window);
         let group_bytes = window.groups().saturating_mul(HASH);
@@ -96,6 +99,8 @@ impl Lane {
             groups.fill(&self.hashing, UNWRITTEN)?;
             let mut roots = device.roots.span_mut(slot, SLOT)?;
             roots.fill(&self.hashing, UNWRITTEN)?;
+            let mut digests = device.groups.span_mut(digest_slot(slot), SLOT)?;
+            digests.fill(&self.hashing, UNWRITTEN)?;
         }
         self.hash_leaves(device, window, start)?;
         if !usage.alone {
@@ -126,6 +131,9 @@ impl Lane {
             crown(device, stream, slot, table, window, start)?;
             self.root_result
                 .start(stream, device.roots.span(slot, root_bytes)?)?;
+            digest_roots(device, stream, slot, self.table(3), window, salt)?;
+            self.digest_result
+                .start(stream, device.groups.span(digest_slot(slot), root_bytes)?)?;
         }
         // For the next window, whosever it is: it finds no hashes but its own.
         let mut leaves = self.leaves.span_mut(0, leaf_bytes)?;
@@ -135,6 +143,8 @@ impl Lane {
         if roots > 0 {
             let mut roots = device.roots.span_mut(slot, root_bytes)?;
             roots.fill(stream, UNWRITTEN)?;
+            let mut digests = device.groups.span_mut(digest_slot(slot), root_bytes)?;
+            digests.fill(stream, UNWRITTEN)?;
         }
         stream.record(&self.cleared)?;
         self.poisoned = true;
@@ -166,9 +176,11 @@ impl Lane {
         Ok(block_hashes(self.group_result.bytes()?))
     }
 
-    /// The roots of the window's [rooted](Window::rooted) runs, once they are here.
-    pub(super) fn root_hashes(&mut self) -> Result<impl Iterator<Item = BlockHash>> {
-        Ok(block_hashes(self.root_result.bytes()?))
+    /// The roots and digests of the window's [rooted](Window::rooted) runs, once they are here.
+    pub(super) fn crowns(&mut self) -> Result<impl Iterator<Item = (BlockHash, VerityDigest)>> {
+        let roots = block_hashes(self.root_result.bytes()?);
+        let (digests, _) = self.digest_result.bytes()?.as_chunks::<32>();
+        Ok(roots.zip(digests.iter().copied().map(VerityDigest::from_bytes)))
     }
 
     /// The window's leaf hashes, once they are here.
@@ -186,7 +198,7 @@ impl Lane {
         }
     }
 
-    /// The lane's tables: 0 of data, 1 of leaf hashes, 2 of group hashes.
+    /// The lane's tables: 0 of data, 1 of leaf hashes, 2 of group hashes, 3 of roots.
     fn table(&self, which: u64) -> usize {
         let table = self.index.saturating_mul(TABLES).saturating_add(which);
         usize::try_from(table).unwrap_or(usize::MAX)
@@ -233,10 +245,15 @@ impl Lane {
 pub(super) struct Device<'m> {
     pub(super) kernels: &'m Kernels,
     pub(super) tables: &'m mut RowTables,
-    /// Each lane's group hashes.
+    /// Each lane's group hashes, and behind all of those each lane's verity digests.
     pub(super) groups: &'m mut OpenRegion,
     /// Each lane's roots.
     pub(super) roots: &'m mut OpenRegion,
+}
+
+/// Where a lane's verity digests are, given where its group hashes are.
+fn digest_slot(slot: u64) -> u64 {
+    slot.saturating_add(LANES.saturating_mul(SLOT))
 }
 
 /// Where a group's data lies in its region.
@@ -311,6 +328,29 @@ fn crown(
     let mut roots = device.roots.span_mut(slot, count.saturating_mul(HASH))?;
     let (kernels, tables) = (device.kernels, &mut *device.tables);
     Ok(kernels.hash_rows(stream, tables, table, &pieces, 1, start, &mut roots)?)
+}
+
+/// Hashes the descriptors of whole regions, whose roots are there, to their digests.
+fn digest_roots(
+    device: &mut Device<'_>,
+    stream: &Stream,
+    slot: u64,
+    table: usize,
+    window: &Window<'_>,
+    salt: &Salt,
+) -> Result<()> {
+    let places = (0_u64..).map(|index| slot.saturating_add(index.saturating_mul(HASH)));
+    let rows = places.zip(window.rooted()).map(|(at, run)| {
+        let root = device.roots.span(at, HASH)?;
+        Ok((root, run.region.len()))
+    });
+    let rows = rows.collect::<Result<Vec<_>>>()?;
+    let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+    let mut digests = device
+        .groups
+        .span_mut(digest_slot(slot), count.saturating_mul(HASH))?;
+    let (kernels, tables) = (device.kernels, &mut *device.tables);
+    Ok(kernels.verity_digests(stream, tables, table, &rows, salt.as_bytes(), &mut digests)?)
 }
 
 /// One piece for each group of the runs, in order.

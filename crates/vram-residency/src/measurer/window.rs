@@ -99,8 +99,8 @@ impl<'r> Window<'r> {
         }
     }
 
-    /// The runs whose roots the device computes as well: for many small regions that is much work, and the
-    /// host would do it alone, after the device.
+    /// The runs whose roots and digests the device computes as well: for many small regions that is much work, and
+    /// the host would do it alone, after the device.
     pub(super) fn rooted(&self) -> impl Iterator<Item = &Run<'r>> {
         let batch = matches!(self, Self::Batch(_));
         let runs = self.runs().iter();

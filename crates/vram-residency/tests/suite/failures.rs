@@ -219,7 +219,7 @@ fn no_launch_over_one_shard_can_do_nothing_unnoticed() {
 
 #[test]
 fn no_launch_over_several_shards_can_do_nothing_unnoticed() {
-    skip_each_launch(&[600_000, 1_200_000], 3);
+    skip_each_launch(&[600_000, 1_200_000], 4);
 }
 
 #[test]

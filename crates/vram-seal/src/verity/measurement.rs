@@ -131,14 +131,19 @@ impl GroupHashes {
         Ok(measurement(self.groups, self.size, root, &self.salt))
     }
 
-    /// The measurement of all groups that came, under a root that was computed from them elsewhere: on the
-    /// device that computed the groups. It is not computed again here.
+    /// The measurement of all groups that came, under a root and with a digest that were computed from them
+    /// elsewhere: on the device that computed the groups. Neither is computed again here.
     ///
     /// # Errors
     /// [`Error::GroupCount`] when the file has another number of groups.
-    pub fn finish_under(self, root: BlockHash) -> Result<VerityMeasurement> {
+    pub fn finish_as(self, root: BlockHash, digest: VerityDigest) -> Result<VerityMeasurement> {
         self.require_all()?;
-        Ok(measurement(self.groups, self.size, root, &self.salt))
+        Ok(VerityMeasurement {
+            size: self.size,
+            root,
+            digest,
+            groups: self.groups,
+        })
     }
 
     fn require_all(&self) -> Result<()> {
@@ -336,20 +341,25 @@ mod tests {
     }
 
     #[test]
-    fn a_root_from_elsewhere_stands_as_it_is_over_all_groups_or_none() {
+    fn what_was_computed_elsewhere_stands_as_it_is_over_all_groups_or_none() {
         let salt = Salt::none();
         let size = 3 * 524_288;
         let expected = finish_from_groups(groups(3), size, &salt).unwrap();
-        let with = |count: usize, root: BlockHash| {
+        let with = |count: usize, root: BlockHash, digest: VerityDigest| {
             let mut together = GroupHashes::new(size, &salt);
             together.extend(groups(count));
-            together.finish_under(root)
+            together.finish_as(root, digest)
         };
+        let (root, digest) = (expected.root(), expected.digest());
 
-        assert_eq!(with(3, expected.root()).unwrap(), expected);
-        let other = with(3, BlockHash::from_bytes([7; 32])).unwrap();
-        assert_ne!(other.digest(), expected.digest());
-        let missing = with(2, expected.root()).unwrap_err();
+        assert_eq!(with(3, root, digest).unwrap(), expected);
+        let (other_root, other) = (
+            BlockHash::from_bytes([7; 32]),
+            VerityDigest::from_bytes([8; 32]),
+        );
+        assert_eq!(with(3, other_root, digest).unwrap().root(), other_root);
+        assert_eq!(with(3, root, other).unwrap().digest(), other);
+        let missing = with(2, root, digest).unwrap_err();
         assert!(matches!(missing, Error::GroupCount { found: 2, .. }));
     }
 

@@ -162,5 +162,8 @@ pub(crate) unsafe fn cuLaunchKernel(
     // SAFETY: the first parameter's bytes are there, by the function's contract, and there is room
     // for them, as was just checked.
     unsafe { ptr::copy_nonoverlapping(parameter.cast::<u8>(), to, kernel.args_size()) };
-    state.enqueue(stream, Work::Launch(launch)).map(|_| ())
+    state.enqueue(stream, Work::Launch(launch))?;
+    let launches = state.launches.entry(kernel.name()).or_default();
+    *launches = launches.saturating_add(1);
+    Ok(())
 }

@@ -1,7 +1,9 @@
 use std::ffi::CStr;
 use std::ptr;
 
-use vram_kernels::{Message, Sha256BlocksArgs, Sha256MessagesArgs};
+use vram_kernels::{
+    Message, Row, Sha256BlocksArgs, Sha256FewBlocksArgs, Sha256MessagesArgs, VerityDigestsArgs,
+};
 use vram_sys::{CUdevice_attribute, CUpointer_attribute, CUresult};
 
 use crate::rig::*;
@@ -139,6 +141,53 @@ fn a_kernel_outside_its_devices_memory_is_an_illegal_address() {
         rig.launch(function, 8, 128, ptr::null_mut(), &arguments(fine, other))
             .unwrap();
         assert_eq!(rig.sync_context(), Err(ILLEGAL_ADDRESS), "{name}");
+    }
+}
+
+#[test]
+fn a_row_that_names_no_memory_of_the_device_is_an_illegal_address() {
+    let own = [7_u8; 32];
+    let own = own.as_ptr().addr() as u64;
+    let hashing: fn(u64, u64) -> Sha256BlocksArgs =
+        |rows, to| Sha256BlocksArgs::of_rows(rows, 1, 0, to);
+    for few in [false, true] {
+        let rig = Rig::new();
+        let (table, to) = (rig.alloc(64).unwrap(), rig.alloc(64).unwrap());
+        let row = Row {
+            address: own,
+            length: 32,
+        };
+        rig.upload(table, &row.to_bytes(), ptr::null_mut()).unwrap();
+        let module = rig.module();
+        let launched = if few {
+            let function = rig.function(module, c"vram_sha256_few_blocks").unwrap();
+            let arguments = Sha256FewBlocksArgs(hashing(table, to));
+            rig.launch(function, 1, 128, ptr::null_mut(), &arguments)
+        } else {
+            let function = rig.function(module, c"vram_sha256_blocks").unwrap();
+            rig.launch(function, 1, 128, ptr::null_mut(), &hashing(table, to))
+        };
+        launched.unwrap();
+        assert_eq!(rig.sync_context(), Err(ILLEGAL_ADDRESS), "few: {few}");
+    }
+    // A root need only be 32 bytes of the device's, whatever the size of what it is the root of.
+    for (inside, outcome) in [(true, Ok(())), (false, Err(ILLEGAL_ADDRESS))] {
+        let rig = Rig::new();
+        let (table, root, to) = (
+            rig.alloc(64).unwrap(),
+            rig.alloc(64).unwrap(),
+            rig.alloc(64).unwrap(),
+        );
+        let row = Row {
+            address: if inside { root } else { own },
+            length: u64::MAX,
+        };
+        rig.upload(table, &row.to_bytes(), ptr::null_mut()).unwrap();
+        let function = rig.function(rig.module(), c"vram_verity_digests").unwrap();
+        let arguments = VerityDigestsArgs::new(table, 1, to);
+        rig.launch(function, 1, 128, ptr::null_mut(), &arguments)
+            .unwrap();
+        assert_eq!(rig.sync_context(), outcome, "inside: {inside}");
     }
 }
 
