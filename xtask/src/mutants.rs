@@ -118,6 +118,8 @@ impl Campaign<'_> {
             .current_dir(process::workspace())
             .args(["mutants", "--package", self.package, "--all-features"])
             .env(link_stub::VARIABLE, link_stub::generate()?)
+            // A change that shows shows in a few cases, and thousands of builds are tested.
+            .env("PROPTEST_CASES", "16")
             // Nobody debugs a mutant, and without it each is built in half the time.
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .env("CARGO_PROFILE_TEST_DEBUG", "0");

@@ -220,6 +220,20 @@ mod tests {
         values: 6,
     };
 
+    #[test]
+    fn what_is_as_long_as_may_be_is_said_whole() {
+        let said = |len: usize| {
+            let error = <serde_json::Error as de::Error>::custom("x".repeat(len));
+            JsonRefusal::from(error).to_string()
+        };
+        assert_eq!(said(MAX_SAID), "x".repeat(MAX_SAID));
+        let shortened = said(MAX_SAID + 1);
+        assert_eq!(
+            shortened,
+            format!("{} […] at line 0 column 0", "x".repeat(MAX_SAID))
+        );
+    }
+
     fn refusal(document: &str) -> String {
         read::<Value>(document.as_bytes(), LIMITS)
             .unwrap_err()

@@ -112,6 +112,7 @@ mod tests {
         ] {
             let model: ModelRef = text.parse().unwrap();
             assert_eq!((model.as_str(), model.to_string()), (text, text.to_owned()));
+            assert_eq!(AsRef::<str>::as_ref(&model), text);
         }
     }
 
