@@ -3,12 +3,13 @@
 //!
 //! Each package's mutants are first shown to its own tests. Those that pass there are shown to the tests of the
 //! packages that stand on it. What still passes must be listed in `xtask/mutants.toml` with a reason; a listed
-//! mutant that a test does notice fails the task too. A campaign takes hours, so it can be made in shards: what was
-//! tried at a commit is kept below `target`, and the verdict is over all of it.
+//! mutant that a test does notice fails the task too. A campaign takes hours, so it can be made bit by bit: what was
+//! tried is kept below `target` for as long as no file changes that could change it, and the verdict is over all of it.
 
 mod excepted;
 mod outcomes;
 mod report;
+mod sources;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use anyhow::{Context as _, bail, ensure};
 use self::excepted::Excepted;
 use self::outcomes::{Noticed, Tried};
 use self::report::{Package, Report};
+use self::sources::Sources;
 use crate::{campaign, gpu, link_stub, process};
 
 /// The packages whose every line a test has to answer for, each with those that stand on it.
@@ -29,16 +31,19 @@ const MUTATED: &[(&str, &[&str])] = &[
     ("vram-residency", &["vram-cli", "vram-tests"]),
 ];
 
+/// How many mutants are named in one argument, which may have 128 KiB.
+const AT_ONCE: usize = 100;
+
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Mutate this package only; may be given several times.
     #[arg(long, short = 'p', value_name = "PACKAGE")]
     package: Vec<String>,
-    /// Try one part of the mutants only, for example 0/4.
-    #[arg(long, value_name = "K/N")]
-    shard: Option<String>,
-    /// Try none: judge by those that were tried at this commit before.
-    #[arg(long, conflicts_with = "shard")]
+    /// Try no more than so many of each package, of those that were not tried yet.
+    #[arg(long, value_name = "COUNT")]
+    at_most: Option<usize>,
+    /// Try none: judge by those that were tried before, over the same sources.
+    #[arg(long, conflicts_with = "at_most")]
     judge: bool,
     /// How many mutants are built and tested at once.
     #[arg(long, default_value_t = 2)]
@@ -63,21 +68,25 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         "cargo-mutants is not installed: `cargo install cargo-mutants --locked`"
     );
     let excepted = Excepted::load(&process::workspace())?;
-    let short = checkout.commit.get(..12).unwrap_or(&checkout.commit);
-    let folder = process::scratch().join("mutants").join(short);
+    let sources = Sources::load()?;
+    let folder = process::scratch().join("mutants");
     let asked =
         |name: &str| options.package.is_empty() || options.package.iter().any(|one| one == name);
 
     let mut report = Report::default();
     for (name, dependents) in MUTATED.iter().filter(|(name, _)| asked(name)) {
+        let folder = folder.join(name);
+        let all = [&[*name], *dependents].concat();
         let campaign = Campaign {
             package: name,
-            folder: folder.join(name),
+            dependents,
+            own: folder.join(format!("own-{}", sources.name_of(&[name]))),
+            above: folder.join(format!("above-{}", sources.name_of(&all))),
         };
         let listed = campaign.list()?;
         if !options.judge {
-            campaign.own_tests(options.shard.as_deref(), options.jobs)?;
-            campaign.tests_of(dependents, options.jobs)?;
+            campaign.own_tests(&listed, options)?;
+            campaign.tests_above(options.jobs)?;
         }
         let package = Package::judge(name, &listed, &campaign.tried()?, &excepted);
         process::report(&package.line());
@@ -107,7 +116,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 /// The mutants of one package, and where what became of them is kept.
 struct Campaign<'a> {
     package: &'a str,
-    folder: PathBuf,
+    dependents: &'a [&'a str],
+    /// What the package's own tests said.
+    own: PathBuf,
+    /// What the tests of those that stand on it said.
+    above: PathBuf,
 }
 
 impl Campaign<'_> {
@@ -131,38 +144,46 @@ impl Campaign<'_> {
         outcomes::listed(&process::output(self.cargo()?.args(["--list", "--json"]))?)
     }
 
-    /// Shows them to the package's own tests.
-    fn own_tests(&self, shard: Option<&str>, jobs: u32) -> anyhow::Result<()> {
-        let part = shard.map_or_else(|| "all".to_owned(), |shard| shard.replace('/', "-of-"));
-        let mut cargo = self.cargo()?;
-        if let Some(shard) = shard {
-            cargo.args(["--shard", shard]);
-        }
-        self.mutate(cargo, &format!("own-{part}"), jobs)
+    /// Shows those that were not tried yet to the package's own tests.
+    fn own_tests(&self, listed: &[String], options: &Options) -> anyhow::Result<()> {
+        let tried = tried(&[&self.own])?;
+        let new = listed.iter().filter(|name| tried.get(name).is_none());
+        let new: Vec<&str> = new
+            .map(String::as_str)
+            .take(options.at_most.unwrap_or(usize::MAX))
+            .collect();
+        self.mutate(self.cargo()?, &new, &self.own, options.jobs)
     }
 
     /// Shows those that the package's own tests passed over to the tests of other packages.
-    fn tests_of(&self, packages: &[&str], jobs: u32) -> anyhow::Result<()> {
-        let tried = self.tried()?;
-        let missed = tried.names(Noticed::Missed);
-        if missed.is_empty() {
-            return Ok(());
-        }
+    fn tests_above(&self, jobs: u32) -> anyhow::Result<()> {
+        let (own, above) = (tried(&[&self.own])?, tried(&[&self.above])?);
+        let mut missed = own.names(Noticed::Missed);
+        missed.retain(|name| above.get(name).is_none());
         let mut cargo = self.cargo()?;
-        cargo.arg(format!("--test-package={}", packages.join(",")));
-        for name in &missed {
-            cargo.args(["--re", &exactly(name)]);
-        }
-        self.mutate(cargo, &format!("dependents-of-{}", missed.len()), jobs)
+        cargo.arg(format!("--test-package={}", self.dependents.join(",")));
+        self.mutate(cargo, &missed, &self.above, jobs)
     }
 
-    fn mutate(&self, mut cargo: Command, part: &str, jobs: u32) -> anyhow::Result<()> {
-        let folder = self.folder.join(part);
-        // What a run that was cut off left is not taken for all of it.
-        if folder.exists() {
-            fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    fn mutate(
+        &self,
+        mut cargo: Command,
+        names: &[&str],
+        folder: &Path,
+        jobs: u32,
+    ) -> anyhow::Result<()> {
+        if names.is_empty() {
+            return Ok(());
         }
+        let folder = (0_u32..)
+            .map(|number| folder.join(number.to_string()))
+            .find(|folder| !folder.exists())
+            .context("there are too many runs already")?;
         fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        for names in names.chunks(AT_ONCE) {
+            let names: Vec<_> = names.iter().map(|name| literally(name)).collect();
+            cargo.args(["--re", &format!("^(?:{})$", names.join("|"))]);
+        }
         cargo
             .args(["--test-tool", "nextest", "--no-shuffle", "--jobs"])
             .arg(jobs.to_string())
@@ -178,15 +199,22 @@ impl Campaign<'_> {
 
     /// What became of those that were tried.
     fn tried(&self) -> anyhow::Result<Tried> {
-        let mut tried = Tried::default();
-        for file in outcome_files(&self.folder)? {
+        tried(&[&self.own, &self.above])
+    }
+}
+
+/// What became of mutants, by all runs that are kept in these folders. One that was cut off counts as far as it came.
+fn tried(folders: &[&Path]) -> anyhow::Result<Tried> {
+    let mut tried = Tried::default();
+    for folder in folders {
+        for file in outcome_files(folder)? {
             let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
             tried
                 .add(&text)
                 .with_context(|| file.display().to_string())?;
         }
-        Ok(tried)
     }
+    Ok(tried)
 }
 
 fn outcome_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
@@ -204,9 +232,9 @@ fn outcome_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// A regular expression that finds this text and no other.
-fn exactly(text: &str) -> String {
-    let mut pattern = String::from("^");
+/// A regular expression for this text.
+fn literally(text: &str) -> String {
+    let mut pattern = String::new();
     for character in text.chars() {
         // Not every punctuation: `\<` and `\>` are where a word begins and ends.
         if r"\.+*?()|[]{}^$".contains(character) {
@@ -214,7 +242,6 @@ fn exactly(text: &str) -> String {
         }
         pattern.push(character);
     }
-    pattern.push('$');
     pattern
 }
 
@@ -225,18 +252,18 @@ mod tests {
     #[test]
     fn a_name_is_asked_for_to_the_letter() {
         assert_eq!(
-            exactly("a/b.rs:7:5: replace <T as From<U>>::f -> u8 with (0)"),
-            r"^a/b\.rs:7:5: replace <T as From<U>>::f -> u8 with \(0\)$"
+            literally("a/b.rs:7:5: replace <T as From<U>>::f -> u8 with (0)"),
+            r"a/b\.rs:7:5: replace <T as From<U>>::f -> u8 with \(0\)"
         );
     }
 
     #[test]
     fn results_are_read_from_every_part_that_was_tried() {
         let folder = tempfile::tempdir().unwrap();
-        let part = folder.path().join("own-0-of-2").join("mutants.out");
+        let part = folder.path().join("0").join("mutants.out");
         fs::create_dir_all(&part).unwrap();
         fs::write(part.join("outcomes.json"), "{}").unwrap();
-        fs::create_dir_all(folder.path().join("own-1-of-2")).unwrap();
+        fs::create_dir_all(folder.path().join("1")).unwrap();
 
         assert_eq!(
             outcome_files(folder.path()).unwrap(),
