@@ -27,6 +27,8 @@ pub(super) const CAMPAIGNS: &str = "campaigns.json";
 pub(super) const SBOM: &str = "sbom.cdx.json";
 pub(super) const REQUIREMENTS: &str = "requirements.toml";
 pub(super) const LOCK: &str = "Cargo.lock";
+/// How cargo-nextest ran the tests.
+pub(super) const NEXTEST: &str = "nextest.toml";
 /// The folder of feature files.
 pub(super) const FEATURES: &str = "features/";
 /// What decides the random cases of property tests.

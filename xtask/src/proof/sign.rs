@@ -13,7 +13,7 @@ use vram_seal::dsse::Envelope;
 use vram_seal::statement::PAYLOAD_TYPE;
 use vram_seal::{Predicate, SignatureAlgorithm, SigningKey, Statement, Subject, VerifyingKey};
 
-use super::files::{FEATURES, Files, LOCK, MANIFEST, PROPTEST, REQUIREMENTS};
+use super::files::{FEATURES, Files, LOCK, MANIFEST, NEXTEST, PROPTEST, REQUIREMENTS};
 use super::manifest::sha256;
 use super::model::{Bundle, Driver, Outcome, Verdict};
 
@@ -90,7 +90,7 @@ pub(super) fn statement(bundle: &Bundle, files: &Files) -> anyhow::Result<Statem
 
 fn configuration(files: &Files) -> anyhow::Result<Vec<Descriptor>> {
     let of_it = files.iter().filter(|(name, _)| {
-        [REQUIREMENTS, LOCK, PROPTEST].contains(name) || name.starts_with(FEATURES)
+        [REQUIREMENTS, LOCK, NEXTEST, PROPTEST].contains(name) || name.starts_with(FEATURES)
     });
     let described = of_it.map(|(name, content)| {
         Ok(Descriptor {

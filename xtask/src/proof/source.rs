@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
-use super::files::{FEATURES, Files, LOCK, PROPTEST, REQUIREMENTS};
+use super::files::{FEATURES, Files, LOCK, NEXTEST, PROPTEST, REQUIREMENTS};
 use super::results::Proptest;
 use crate::catalogue;
 
@@ -38,9 +38,10 @@ fn git(root: &Path, arguments: &[&str]) -> anyhow::Result<String> {
 }
 
 /// Files of the source that a bundle has copies of, by their names there.
-const COPIED: [(&str, &str); 2] = [
+const COPIED: [(&str, &str); 3] = [
     (REQUIREMENTS, "docs/spec/requirements.toml"),
     (LOCK, "Cargo.lock"),
+    (NEXTEST, ".config/nextest.toml"),
 ];
 const FEATURE_FOLDER: &str = "tests/features/";
 
@@ -84,7 +85,8 @@ pub(super) fn gather(root: &Path, files: &mut Files) -> anyhow::Result<()> {
         tests: catalogue::property_tests(root)?,
         ..Proptest::default()
     };
-    for path in listed.lines() {
+    // A file that was deleted and not committed is still listed.
+    for path in listed.lines().filter(|path| root.join(path).is_file()) {
         let is_regression = path.ends_with(".txt") && path.contains("proptest-regressions");
         let feature = path
             .strip_prefix(FEATURE_FOLDER)
@@ -97,7 +99,7 @@ pub(super) fn gather(root: &Path, files: &mut Files) -> anyhow::Result<()> {
                 &format!("{FEATURES}{name}"),
                 std::fs::read(root.join(path))?,
             );
-        } else if path.ends_with(".rs") && root.join(path).is_file() {
+        } else if path.ends_with(".rs") {
             let source =
                 std::fs::read_to_string(root.join(path)).with_context(|| path.to_owned())?;
             proptest.configured.extend(configured(path, &source));
@@ -106,13 +108,24 @@ pub(super) fn gather(root: &Path, files: &mut Files) -> anyhow::Result<()> {
     files.insert_json(PROPTEST, &proptest)
 }
 
-/// The lines in which a source file says how many cases it runs.
+/// What a source file says of how many cases it runs: each attribute from its first line to its last.
 fn configured(path: &str, source: &str) -> Vec<String> {
-    let lines = source.lines().enumerate();
-    let configured = lines.filter(|(_, line)| line.trim_start().starts_with("#![proptest_config("));
-    configured
-        .map(|(at, line)| format!("{path}:{}: {}", at.saturating_add(1), line.trim()))
-        .collect()
+    let mut found = Vec::new();
+    let mut lines = source.lines().enumerate();
+    while let Some((at, line)) = lines.next() {
+        if !line.trim_start().starts_with("#![proptest_config(") {
+            continue;
+        }
+        let mut attribute = line.trim().to_owned();
+        while !attribute.ends_with(")]") {
+            let Some((_, more)) = lines.next() else {
+                break;
+            };
+            attribute = format!("{attribute} {}", more.trim());
+        }
+        found.push(format!("{path}:{}: {attribute}", at.saturating_add(1)));
+    }
+    found
 }
 
 #[cfg(test)]
@@ -144,11 +157,16 @@ mod tests {
 
     #[test]
     fn where_a_test_says_how_many_cases_it_runs_is_kept() {
-        let source = "proptest! {\n    #![proptest_config(ProptestConfig::with_cases(40))]\n}\n";
+        let source = "proptest! {\n    #![proptest_config(ProptestConfig::with_cases(40))]\n}\n\
+            proptest! {\n    #![proptest_config(Config {\n        cases: 9,\n    })]\n}\n#![proptest_config(";
 
         assert_eq!(
             configured("a.rs", source),
-            ["a.rs:2: #![proptest_config(ProptestConfig::with_cases(40))]"]
+            [
+                "a.rs:2: #![proptest_config(ProptestConfig::with_cases(40))]",
+                "a.rs:5: #![proptest_config(Config { cases: 9, })]",
+                "a.rs:9: #![proptest_config(",
+            ]
         );
     }
 

@@ -11,8 +11,8 @@ use serde::Serialize;
 use vram_seal::VerifyingKey;
 
 use super::files::{
-    self, CAMPAIGNS, ENVIRONMENT, Files, LOCK, MANIFEST, PROPTEST, REQUIREMENTS, RESULTS, RUN,
-    SBOM, SIGNATURE, SIGNER,
+    self, CAMPAIGNS, ENVIRONMENT, Files, LOCK, MANIFEST, NEXTEST, PROPTEST, REQUIREMENTS, RESULTS,
+    RUN, SBOM, SIGNATURE, SIGNER,
 };
 use super::manifest::Manifest;
 use super::model::{Bundle, Run, StageOutcome, Verdict};
@@ -220,7 +220,15 @@ fn own_key(files: &Files) -> anyhow::Result<VerifyingKey> {
 
 /// What every bundle has, and this one hasn't.
 fn missing(files: &Files) -> Vec<String> {
-    const ALWAYS: [&str; 6] = [ENVIRONMENT, CAMPAIGNS, PROPTEST, SBOM, LOCK, REQUIREMENTS];
+    const ALWAYS: [&str; 7] = [
+        ENVIRONMENT,
+        CAMPAIGNS,
+        PROPTEST,
+        SBOM,
+        LOCK,
+        NEXTEST,
+        REQUIREMENTS,
+    ];
     let mut needed = ALWAYS.to_vec();
     // A stage that failed may have left nothing.
     let run: Option<Run> = files.document(RUN).unwrap_or_default();

@@ -5,7 +5,7 @@ use vram_seal::{SignatureAlgorithm, SigningKey};
 
 use super::super::campaigns::Attempt;
 use super::super::files::{
-    CAMPAIGNS, COVERAGE, DOC_TESTS, ENVIRONMENT, GPU_RESULTS, JUNIT, LOCK, PAGE, PROPTEST,
+    CAMPAIGNS, COVERAGE, DOC_TESTS, ENVIRONMENT, GPU_RESULTS, JUNIT, LOCK, NEXTEST, PAGE, PROPTEST,
     REQUIREMENTS, SBOM, SPEC_COVERAGE,
 };
 use super::super::model::Run;
@@ -71,6 +71,7 @@ fn data(key: &SigningKey) -> (Files, Run) {
     files.insert(GPU_RESULTS, gpu_run::tests::results(gpu_run::tests::COMMIT));
     files.insert(REQUIREMENTS, CATALOGUE);
     files.insert(LOCK, "version = 4\n");
+    files.insert(NEXTEST, "[profile.proof]\n");
     files.insert(SBOM, "{}\n");
     files.insert(
         "features/a.feature",
@@ -193,6 +194,7 @@ fn what_was_left_out_is_found_even_if_it_is_signed_again() {
         PROPTEST,
         CAMPAIGNS,
         LOCK,
+        NEXTEST,
         DOC_TESTS,
     ] {
         let (_parent, folder) = bundle(&key);
