@@ -107,17 +107,17 @@ VRAM_INLINE void store_digest(uint64_t address, const sha256::State &s) {
     }
 }
 
-// What a launch is short of. Both ways give the same digests.
-enum class Short {
-    // Execution units: there are more blocks than the device takes at a time. Every register that a thread doesn't
-    // need lets another warp onto the multiprocessor, and the other warps hide memory's latency.
-    OF_UNITS,
-    // Blocks: a thread has its scheduler almost to itself, and nothing hides what it waits for.
-    OF_BLOCKS,
+// What bounds a launch. Both ways give the same digests.
+enum class Bound {
+    // The multiprocessors are full. Every register that a thread doesn't need lets another warp in, and the other warps
+    // hide memory's latency.
+    THROUGHPUT,
+    // A thread has its scheduler almost to itself, and nothing hides what it waits for.
+    LATENCY,
 };
 
 // Hashes this thread's block of a window.
-template <Short OF>
+template <Bound BY>
 VRAM_INLINE void hash_block(const Sha256BlocksArgs &args) {
     const uint64_t index = thread_index();
     if (index >= args.block_count) {
@@ -157,7 +157,7 @@ VRAM_INLINE void hash_block(const Sha256BlocksArgs &args) {
                            args.initial_state[6], args.initial_state[7]};
     uint32_t chunk = 0;
     if (holds_for_warp(wide == BLOCK_SIZE)) {
-        if constexpr (OF == Short::OF_UNITS) {
+        if constexpr (BY == Bound::THROUGHPUT) {
 #pragma unroll 1
             for (; chunk < CHUNKS; ++chunk) {
                 sha256::BlockMessage message = message_of(load_whole_chunk(address + chunk * CHUNK_SIZE), args.one);
@@ -200,12 +200,12 @@ VRAM_INLINE void hash_block(const Sha256BlocksArgs &args) {
 
 }  // namespace
 
-// Level by level, the fs-verity tree: the digest of every 4096-byte block of a window of the data. For windows of
-// more blocks than the device takes at a time.
-VRAM_KERNEL(128, 8) vram_sha256_blocks(const Sha256BlocksArgs args) { hash_block<Short::OF_UNITS>(args); }
+// Level by level, the fs-verity tree: the digest of every 4096-byte block of a window of the data. For windows that,
+// with those under way beside them, fill the device.
+VRAM_KERNEL(128, 8) vram_sha256_blocks(const Sha256BlocksArgs args) { hash_block<Bound::THROUGHPUT>(args); }
 
-// The same, for windows of fewer blocks.
-VRAM_KERNEL(128, 4) vram_sha256_few_blocks(const Sha256BlocksArgs args) { hash_block<Short::OF_BLOCKS>(args); }
+// The same, for windows that leave room.
+VRAM_KERNEL(128, 4) vram_sha256_few_blocks(const Sha256BlocksArgs args) { hash_block<Bound::LATENCY>(args); }
 
 // fs-verity's digest of every row's data: SHA-256 of a descriptor of 256 bytes that holds the data's length, its
 // root and the salt.

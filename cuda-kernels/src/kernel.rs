@@ -21,7 +21,7 @@ pub const MAX_GRID: u32 = i32::MAX.unsigned_abs();
 #[non_exhaustive]
 pub enum Kernel {
     /// A thread hashes one 4096-byte block: the fs-verity tree's leaves and every level above them.
-    /// For more blocks than a device takes at a time. Takes [`Sha256BlocksArgs`].
+    /// For launches that, with those beside them, are more than a device takes at a time. Takes [`Sha256BlocksArgs`].
     Sha256Blocks,
     /// The same for fewer blocks, of which each is done sooner. Takes [`Sha256FewBlocksArgs`].
     Sha256FewBlocks,
@@ -40,7 +40,7 @@ pub enum Kernel {
 }
 
 impl Kernel {
-    /// Every kernel, in the order of their identifiers.
+    /// Every kernel, as they are declared.
     pub const ALL: [Self; 6] = [
         Self::Sha256Blocks,
         Self::Sha256FewBlocks,

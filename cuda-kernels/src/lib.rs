@@ -5,8 +5,9 @@
 //! a thread a block, and hashes the digests level by level in the same way. The tree is that of Linux
 //! fs-verity (Documentation/filesystems/fsverity.rst), so the result is what `fsverity digest` prints for
 //! the file. [`Kernel::Sha256FewBlocks`] does the same where there are few blocks, and
-//! [`Kernel::VerityDigests`] ends the trees of many small files. [`Kernel::Sha256Messages`] is plain SHA-256 (FIPS 180-4) over messages of any length, for
-//! known-answer tests of the device before its measurements are believed. [`Kernel::ProbeRegisters`] and
+//! [`Kernel::VerityDigests`] ends the trees of many small files. [`Kernel::Sha256Messages`] is plain
+//! SHA-256 (FIPS 180-4) over messages of any length, for known-answer tests of the device before its
+//! measurements are believed. [`Kernel::ProbeRegisters`] and
 //! [`Kernel::ProbeRead`] find how fast a device can compress and read at most; they are PTX of their own, so
 //! that a process which measures nothing but weights doesn't load them.
 //!

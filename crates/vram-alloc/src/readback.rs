@@ -8,6 +8,9 @@ use crate::span::Span;
 use crate::stream::Stream;
 use crate::{Device, Result};
 
+/// What a place is filled with before a copy.
+const UNWRITTEN: u8 = 0xa5;
+
 /// A place in page-locked host memory that results are copied to behind the work that makes them,
 /// without anybody waiting: [`start`](Self::start) it in the stream's order, do other things, and take
 /// the [`bytes`](Self::bytes) when they are needed.
@@ -64,6 +67,9 @@ impl Readback {
         if len > self.buffer.len() {
             self.buffer = PinnedBuffer::new(&self.device, len)?;
         }
+        // What the last copy brought must not answer for one that brings nothing.
+        let place = self.buffer.bytes_mut()?.get_mut(..len);
+        place.unwrap_or_default().fill(UNWRITTEN);
         self.buffer.download(stream, from)?;
         self.filled = len;
         Ok(())

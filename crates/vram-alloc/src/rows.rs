@@ -62,7 +62,7 @@ impl RowTables {
     }
 
     /// Fills a table, in the stream's order and behind the last launch over it, and gives its device
-    /// address. The caller [marks](Self::launched) the launch that it makes.
+    /// address. The caller [marks](Self::launched) the launch that it makes, over no more rows than the iterator gave.
     pub(crate) fn fill(
         &mut self,
         stream: &Stream,

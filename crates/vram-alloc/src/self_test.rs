@@ -27,8 +27,11 @@ const MESSAGES: [(&str, &[u8], &str); 3] = [
     ),
 ];
 
-/// SHA-256 of 4096 zero bytes.
-const ZERO_BLOCK: &str = "ad7facb2586fc6e966c004d7d1d16b024f5805ff7cb47c7a85dabd8b48892ca7";
+/// SHA-256 of two blocks of bytes that count from 0 to 250 again and again, and of the second where all but its first
+/// byte is missing.
+const FIRST_BLOCK: &str = "d67c656e01756650d77717b0839985a056ec28ffe174601d690fc407a2ceffca";
+const SECOND_BLOCK: &str = "416317ed11e1666ed2a36373377df576bd327eb944640bf119b242d6f941bb5a";
+const CUT_BLOCK: &str = "8739b9d292016268de92e584032a92f95e176f01e69230bd5a056e769c8b9363";
 
 /// A descriptor whose every field counts: the size, the root and the salt of no file there is, and fs-verity's
 /// digest of them.
@@ -57,8 +60,8 @@ impl Kernels {
     ) -> Result<()> {
         self.test_messages(stream, input, output)?;
         // Where one block is few, and where it is many.
-        self.test_block(u64::MAX, "a block of zeros", stream, input, output)?;
-        self.test_block(0, "a block of zeros, one of many", stream, input, output)?;
+        self.test_blocks(u64::MAX, "few blocks", stream, input, output)?;
+        self.test_blocks(0, "many blocks", stream, input, output)?;
         self.test_verity_digest(stream, input, output)
     }
 
@@ -92,7 +95,7 @@ impl Kernels {
         Ok(())
     }
 
-    fn test_block(
+    fn test_blocks(
         &self,
         many_blocks: u64,
         vector: &'static str,
@@ -100,23 +103,29 @@ impl Kernels {
         input: &mut OpenRegion,
         output: &mut OpenRegion,
     ) -> Result<()> {
-        // One whole block, and one that is padded up to the same bytes.
-        input.write(0, &[0; 4097])?;
-        output.write(0, &[0xa5; 64])?;
-        let mut digests = output.span_mut(0, 64)?;
-        self.hash_blocks_from(
-            many_blocks,
-            stream,
-            input.span(0, 4097)?,
-            0,
-            HashStart::default(),
-            &mut digests,
-        )?;
-        stream.synchronize()?;
-        let mut both = [0; 64];
-        output.read_back(0, &mut both)?;
-        both.chunks_exact(32)
-            .try_for_each(|digest| compare(vector, digest, ZERO_BLOCK))
+        let data: Vec<u8> = (0..=250).cycle().take(8192).collect();
+        input.write(0, &data)?;
+        // Threads in step with one whose block isn't whole take another path than those whose blocks all are.
+        for (len, second) in [(8192, SECOND_BLOCK), (4097, CUT_BLOCK)] {
+            output.write(0, &[0xa5; 64])?;
+            let mut digests = output.span_mut(0, 64)?;
+            self.hash_blocks_from(
+                many_blocks,
+                stream,
+                input.span(0, len)?,
+                0,
+                HashStart::default(),
+                &mut digests,
+            )?;
+            stream.synchronize()?;
+            let mut both = [0; 64];
+            output.read_back(0, &mut both)?;
+            let expected = [FIRST_BLOCK, second];
+            for (digest, expected) in both.chunks_exact(32).zip(expected) {
+                compare(vector, digest, expected)?;
+            }
+        }
+        Ok(())
     }
 
     fn test_verity_digest(
@@ -137,7 +146,8 @@ impl Kernels {
         let args = VerityDigestsArgs::new(rows, 1, digests.address());
         let args = args.with_salt(SALT).unwrap_or(args);
         // SAFETY: the kernel reads the row and the root behind it, both in `input`, whose address is aligned, and
-        // writes 32 bytes to `output`, which is borrowed alone.
+        // writes 32 bytes to `output`, which is borrowed alone. Both are of the stream's device, as the tests before
+        // this one have asked.
         unsafe { self.launch_verity_digests(stream, args) }?;
         stream.synchronize()?;
         let mut digest = [0; 32];

@@ -2,7 +2,7 @@
 //!
 //! The data is hashed in windows of 256 MiB. A window's leaf hashes stay on the device, where a second
 //! launch hashes them to a hash per 512 KiB; that is what crosses to the host, which computes the levels
-//! above. Several windows are under way at a time, each in a lane of its own: while the leaf hashes of
+//! above. Of small regions that share a window, two more launches compute the roots and the digests. Several windows are under way at a time, each in a lane of its own: while the leaf hashes of
 //! one are combined, the device is kept busy with the next one's data.
 
 mod lane;

@@ -159,7 +159,7 @@ impl State {
             .ok_or(CUresult::CUDA_ERROR_INVALID_HANDLE)
     }
 
-    /// `cuFuncGetAttribute`, for kernels compiled for 128 threads a block and 4 blocks a
+    /// `cuFuncGetAttribute`, for kernels compiled for 128 threads a block and 8 blocks a
     /// multiprocessor.
     pub(crate) fn function_attribute(
         &self,
@@ -173,7 +173,7 @@ impl State {
             CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK => {
                 i32::try_from(THREADS_PER_BLOCK).map_err(|_| CUresult::CUDA_ERROR_INVALID_VALUE)
             }
-            CUfunction_attribute::CU_FUNC_ATTRIBUTE_NUM_REGS => Ok(96),
+            CUfunction_attribute::CU_FUNC_ATTRIBUTE_NUM_REGS => Ok(64),
             CUfunction_attribute::CU_FUNC_ATTRIBUTE_PTX_VERSION => Ok(module.ptx_version),
             CUfunction_attribute::CU_FUNC_ATTRIBUTE_BINARY_VERSION => {
                 Ok(major.saturating_mul(10).saturating_add(minor))

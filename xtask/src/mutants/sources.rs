@@ -17,11 +17,15 @@ const BESIDE: &[&str] = &[
     "CONTRIBUTING.md",
     "README.md",
     "docs/benchmarks/",
+    "docs/kernel-notes.md",
     "docs/proof/",
     "docs/public-api/",
     "fuzz/",
     "xtask/",
 ];
+
+/// What of that decides all the same how mutants are built and tested.
+const COUNTED: &[&str] = &["xtask/src/mutants.rs", "xtask/src/link_stub.rs"];
 
 #[derive(Deserialize)]
 struct Metadata {
@@ -45,7 +49,7 @@ struct Dependency {
 /// The workspace's packages and its committed files.
 pub(super) struct Sources {
     packages: BTreeMap<String, Member>,
-    /// A line of `git ls-tree` each: mode, type, hash and path.
+    /// A line of `git ls-tree` each: mode, type, hash and path; and what tries the mutants.
     files: Vec<String>,
 }
 
@@ -72,7 +76,12 @@ impl Sources {
             "--full-tree",
             "HEAD",
         ]))?;
-        Self::parse(&root, &metadata, &files)
+        let mut sources = Self::parse(&root, &metadata, &files)?;
+        let tool = process::output(process::cargo().args(["mutants", "--version"]));
+        sources
+            .files
+            .extend(tool.ok().map(|said| said.trim().to_owned()));
+        Ok(sources)
     }
 
     fn parse(root: &Path, metadata: &str, files: &str) -> anyhow::Result<Self> {
@@ -123,10 +132,8 @@ impl Sources {
             .collect();
         self.files.iter().map(String::as_str).filter(move |line| {
             let path = line.split_once('\t').map_or(*line, |(_, path)| path);
-            !others
-                .iter()
-                .chain(BESIDE)
-                .any(|left_out| path.starts_with(left_out))
+            let mut left_out = others.iter().chain(BESIDE);
+            COUNTED.contains(&path) || !left_out.any(|left_out| path.starts_with(left_out))
         })
     }
 
@@ -155,7 +162,9 @@ mod tests {
 100644 blob 33\tcrates/a/src/lib.rs
 100644 blob 44\tcrates/ab/src/lib.rs
 100644 blob 55\tcrates/c/tests/t.rs
-100644 blob 66\tdocs/spec/40_testing.md";
+100644 blob 66\tdocs/spec/40_testing.md
+100644 blob 88\txtask/src/main.rs
+100644 blob 99\txtask/src/mutants.rs";
 
     fn sources(files: &str) -> Sources {
         let package = |name: &str, below: &[&str]| {
@@ -169,7 +178,7 @@ mod tests {
                 "dependencies": below.collect::<Vec<_>>(),
             })
         };
-        // b stands on nothing, a on ab, c on a.
+        // ab stands on nothing, a on ab, c on a.
         let packages = [
             package("a", &["ab"]),
             package("ab", &[]),
@@ -191,7 +200,8 @@ mod tests {
             [
                 "Cargo.lock",
                 "crates/ab/src/lib.rs",
-                "docs/spec/40_testing.md"
+                "docs/spec/40_testing.md",
+                "xtask/src/mutants.rs"
             ]
         );
         assert_eq!(
@@ -200,10 +210,11 @@ mod tests {
                 "Cargo.lock",
                 "crates/a/src/lib.rs",
                 "crates/ab/src/lib.rs",
-                "docs/spec/40_testing.md"
+                "docs/spec/40_testing.md",
+                "xtask/src/mutants.rs"
             ]
         );
-        assert_eq!(paths(&["ab", "c"]).len(), 5);
+        assert_eq!(paths(&["ab", "c"]).len(), 6);
     }
 
     #[test]
@@ -212,14 +223,14 @@ mod tests {
         let changed = |from: &str| FILES.replace(from, "77");
 
         assert_eq!(name(FILES, &["a"]).len(), 16);
-        for counts in ["11", "33", "44", "66"] {
+        for counts in ["11", "33", "44", "66", "99"] {
             assert_ne!(
                 name(&changed(counts), &["a"]),
                 name(FILES, &["a"]),
                 "{counts}"
             );
         }
-        for beside in ["22", "55"] {
+        for beside in ["22", "55", "88"] {
             assert_eq!(
                 name(&changed(beside), &["a"]),
                 name(FILES, &["a"]),

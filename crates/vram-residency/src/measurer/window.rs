@@ -26,7 +26,7 @@ pub(super) const GROUP: u64 = verity::GROUP_SIZE as u64;
 const HASHES_PER_BLOCK: u64 = verity::HASHES_PER_BLOCK as u64;
 pub(super) const LEAVES_PER_GROUP: u64 = HASHES_PER_BLOCK;
 
-/// What one launch hashes, and over its digests a second one.
+/// What one launch hashes; others go over its digests.
 #[derive(Debug)]
 pub(super) enum Window<'r> {
     /// Groups of one region, in a row.

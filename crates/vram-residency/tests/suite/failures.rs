@@ -222,6 +222,45 @@ fn no_launch_over_several_shards_can_do_nothing_unnoticed() {
     skip_each_launch(&[600_000, 1_200_000], 4);
 }
 
+/// Has one copy to the host after the other bring nothing, after the data changed: what the copies brought before that
+/// would be right.
+#[test]
+fn no_copy_of_hashes_can_bring_nothing_unnoticed() {
+    let copy = Function::cuMemcpyDtoHAsync_v2;
+    for sizes in [&[600_000][..], &[20 << 19], &[600_000, 1_200_000]] {
+        let changed = || {
+            let machine = machine();
+            let manager = manager(&machine);
+            let shard =
+                |(n, size): (usize, &usize)| seal(&manager, &format!("shard-{n}"), &weights(*size));
+            let shards: Vec<_> = sizes.iter().enumerate().map(shard).collect();
+            assert!(manager.verify_all(&shards).unwrap().passed());
+            let allocation = allocation_of(&machine, &weights(sizes[0]));
+            machine.flip_bit(allocation, 70_000, 1).unwrap();
+            (machine, manager, shards)
+        };
+        let (machine, manager, shards) = changed();
+        machine.record();
+        assert!(!manager.verify_all(&shards).unwrap().passed());
+        let calls = machine.stop_recording();
+        let copies = calls.iter().filter(|call| call.function == copy).count();
+        assert!(copies >= sizes.len(), "{copies}");
+
+        for nth in 1..=copies {
+            let (machine, manager, shards) = changed();
+            machine.fail_nth(copy, nth.try_into().unwrap(), CUresult::CUDA_SUCCESS);
+
+            let verification = manager.verify_all(&shards).unwrap();
+
+            let (_, outcome) = &verification.outcomes()[0];
+            assert!(
+                matches!(outcome, Err(Error::Tampered { .. })),
+                "{nth} of {copies}, {sizes:?}: {outcome:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_device_that_computes_wrongly_is_refused_at_the_start() {
     let machine = machine();

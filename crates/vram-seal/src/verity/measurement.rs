@@ -31,7 +31,7 @@ impl VerityMeasurement {
     }
 
     /// The verity digest. Two measurements agree when their digests do: it covers size, root
-    /// and salt.
+    /// and salt, as far as whoever computed it is believed (see [`GroupHashes::finish_as`]).
     #[must_use]
     pub const fn digest(&self) -> VerityDigest {
         self.digest
@@ -132,7 +132,9 @@ impl GroupHashes {
     }
 
     /// The measurement of all groups that came, under a root and with a digest that were computed from them
-    /// elsewhere: on the device that computed the groups. Neither is computed again here.
+    /// elsewhere: on the device that computed the groups. Neither is computed again here: the digest says of size,
+    /// root and salt what whoever computed it says. Compare it with one that is trusted, and take nothing else from
+    /// it.
     ///
     /// # Errors
     /// [`Error::GroupCount`] when the file has another number of groups.
