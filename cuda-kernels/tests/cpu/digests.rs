@@ -39,15 +39,7 @@ fn digests_of(files: &[(u64, [u8; 32])], salt: &[u8]) -> Vec<[u8; 32]> {
     if let Some(grid) = grid_for(args.row_count) {
         launch(&args.with_salt(salt).unwrap(), grid).unwrap();
     }
-    let (before, digests) = target.bytes().split_at(to.start);
-    assert!(
-        before.iter().all(|byte| *byte == POISON),
-        "wrote before its digests"
-    );
-    digests
-        .chunks(32)
-        .map(|digest| digest.try_into().unwrap())
-        .collect()
+    target.digests(&to)
 }
 
 /// What `fsverity digest` prints for a file of 4096 zero bytes.

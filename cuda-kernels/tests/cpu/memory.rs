@@ -40,6 +40,19 @@ impl Arena {
         arena
     }
 
+    /// The digests that a kernel wrote at `at`, up to the faulting page. Before them it wrote nothing.
+    pub(crate) fn digests(&self, at: &Range<usize>) -> Vec<[u8; 32]> {
+        let (before, digests) = self.bytes().split_at(at.start);
+        assert!(
+            before.iter().all(|byte| *byte == POISON),
+            "wrote before its digests"
+        );
+        digests
+            .chunks(32)
+            .map(|digest| digest.try_into().unwrap())
+            .collect()
+    }
+
     /// Holds `bytes` with their last byte before the faulting page.
     pub(crate) fn ending_with(bytes: &[u8]) -> (Self, Range<usize>) {
         let mut arena = Self::new(bytes.len());

@@ -27,15 +27,7 @@ fn digests_at(address: u64, len: usize, rows: &[Message]) -> Vec<[u8; 32]> {
     if let Some(grid) = grid_for(args.message_count) {
         launch(&args, grid).unwrap();
     }
-    let (before, digests) = target.bytes().split_at(to.start);
-    assert!(
-        before.iter().all(|byte| *byte == POISON),
-        "wrote before its digests"
-    );
-    digests
-        .chunks(32)
-        .map(|digest| digest.try_into().unwrap())
-        .collect()
+    target.digests(&to)
 }
 
 fn whole(bytes: &[u8]) -> [u8; 32] {

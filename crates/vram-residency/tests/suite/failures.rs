@@ -1,6 +1,6 @@
 //! The driver fails, once at each call and for good: typed errors, nothing left, nobody hangs.
 
-use vram_residency::{Error, Manager, SealRequest};
+use vram_residency::{Error, Manager, SealRequest, SealedShard};
 use vram_sim::{DeviceModel, Machine};
 use vram_sys::{CUresult, Function};
 
@@ -175,19 +175,20 @@ fn nor_are_kernels_that_do_nothing_for_several_shards_together() {
     }
 }
 
+/// Shards of these sizes that were sealed and verified together.
+fn verified(sizes: &[usize]) -> (Machine, Manager, Vec<SealedShard>) {
+    let machine = machine();
+    let manager = manager(&machine);
+    let shard = |(n, size): (usize, &usize)| seal(&manager, &format!("shard-{n}"), &weights(*size));
+    let shards: Vec<_> = sizes.iter().enumerate().map(shard).collect();
+    assert!(manager.verify_all(&shards).unwrap().passed());
+    (machine, manager, shards)
+}
+
 /// Has one launch after the other do nothing, where the same data was measured just before: what that left in
 /// scratch would be right.
 fn skip_each_launch(sizes: &[usize], levels: usize) {
-    let sealed = || {
-        let machine = machine();
-        let manager = manager(&machine);
-        let shard =
-            |(n, size): (usize, &usize)| seal(&manager, &format!("shard-{n}"), &weights(*size));
-        let shards: Vec<_> = sizes.iter().enumerate().map(shard).collect();
-        assert!(manager.verify_all(&shards).unwrap().passed());
-        (machine, manager, shards)
-    };
-    let (machine, manager, shards) = sealed();
+    let (machine, manager, shards) = verified(sizes);
     machine.record();
     assert!(manager.verify_all(&shards).unwrap().passed());
     let launch = Function::cuLaunchKernel;
@@ -196,7 +197,7 @@ fn skip_each_launch(sizes: &[usize], levels: usize) {
     assert_eq!(launches, levels);
 
     for nth in 1..=launches {
-        let (machine, manager, shards) = sealed();
+        let (machine, manager, shards) = verified(sizes);
         machine.fail_nth(launch, nth.try_into().unwrap(), CUresult::CUDA_SUCCESS);
 
         let verification = manager.verify_all(&shards).unwrap();
@@ -229,12 +230,7 @@ fn no_copy_of_hashes_can_bring_nothing_unnoticed() {
     let copy = Function::cuMemcpyDtoHAsync_v2;
     for sizes in [&[600_000][..], &[20 << 19], &[600_000, 1_200_000]] {
         let changed = || {
-            let machine = machine();
-            let manager = manager(&machine);
-            let shard =
-                |(n, size): (usize, &usize)| seal(&manager, &format!("shard-{n}"), &weights(*size));
-            let shards: Vec<_> = sizes.iter().enumerate().map(shard).collect();
-            assert!(manager.verify_all(&shards).unwrap().passed());
+            let (machine, manager, shards) = verified(sizes);
             let allocation = allocation_of(&machine, &weights(sizes[0]));
             machine.flip_bit(allocation, 70_000, 1).unwrap();
             (machine, manager, shards)
