@@ -73,9 +73,12 @@ fn name(table: &Table, result: CUresult) -> String {
     let mut text = core::ptr::null();
     // SAFETY: cuGetErrorName writes one pointer; it needs neither a context nor initialisation.
     let found = unsafe { (table.cuGetErrorName)(result, &raw mut text) };
-    if found != CUresult::CUDA_SUCCESS || text.is_null() {
+    let text = (found == CUresult::CUDA_SUCCESS)
+        .then_some(text)
+        .filter(|text| !text.is_null());
+    let Some(text) = text else {
         return format!("CUresult {}", result.0);
-    }
+    };
     // SAFETY: on success the driver gives a NUL-terminated string with static lifetime.
     let text = unsafe { CStr::from_ptr(text) };
     text.to_string_lossy().into_owned()

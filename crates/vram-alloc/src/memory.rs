@@ -3,7 +3,6 @@
 pub(crate) mod plain;
 pub(crate) mod virtual_memory;
 
-use core::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -58,15 +57,6 @@ impl Memory {
             Self::Virtual(memory) => memory.abandon(),
             Self::Plain(memory) => memory.abandon(),
         }
-    }
-}
-
-impl fmt::Debug for Memory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Virtual(_) => "Memory::Virtual",
-            Self::Plain(_) => "Memory::Plain",
-        })
     }
 }
 

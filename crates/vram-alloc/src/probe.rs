@@ -202,3 +202,21 @@ impl ReadSum {
         Self::of_data(sums)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_is_the_exclusive_or_of_its_units() {
+        assert_eq!(ReadSum::of_data(&[]), ReadSum::default());
+        assert_eq!(ReadSum::of_data(&[0b1100; 16]), ReadSum([0b1100; 16]));
+        let two = [[0b1100; 16], [0b1010; 16]].concat();
+        assert_eq!(ReadSum::of_data(&two), ReadSum([0b0110; 16]));
+        // The last unit is padded with zeros.
+        let mut sum = [0b1100; 16];
+        sum[0] = 0b0110;
+        assert_eq!(ReadSum::of_data(&two[..17]), ReadSum(sum));
+        assert_eq!(ReadSum::of_sums(&two), ReadSum([0b0110; 16]));
+    }
+}

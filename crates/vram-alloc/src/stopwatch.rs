@@ -127,10 +127,14 @@ impl Stopwatch {
         };
         let doing = "reading a stopwatch";
         entered.check(Function::cuEventElapsedTime, result, doing)?;
-        // What is no time at all (negative, or not a number) counts as none.
-        let seconds = f64::from(milliseconds) / 1000.0;
-        Ok(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+        Ok(duration(milliseconds))
     }
+}
+
+/// What is no time at all (negative, or not a number) counts as none.
+fn duration(milliseconds: f32) -> Duration {
+    let seconds = f64::from(milliseconds) / 1000.0;
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
 impl Mark {
@@ -172,5 +176,19 @@ impl fmt::Debug for Stopwatch {
         f.debug_struct("Stopwatch")
             .field("running", &self.running)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn milliseconds_are_a_duration_unless_they_are_no_time() {
+        assert_eq!(duration(1500.0), Duration::from_millis(1500));
+        assert_eq!(duration(0.25), Duration::from_micros(250));
+        for nothing in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+            assert_eq!(duration(nothing), Duration::ZERO);
+        }
     }
 }

@@ -173,12 +173,10 @@ impl Manager {
         let properties = self.device();
         let driver = management.driver_version.clone();
         let driver = driver.unwrap_or_else(|| {
-            let version = properties.driver_version;
-            let (major, minor) = (
-                version.checked_div(1000).unwrap_or(0),
-                version.checked_rem(1000).unwrap_or(0) / 10,
-            );
-            format!("unknown, for CUDA {major}.{minor}")
+            format!(
+                "unknown, for CUDA {}",
+                cuda_version(properties.driver_version)
+            )
         });
         MeasuredDevice {
             name: fitting_text(&properties.name),
@@ -187,6 +185,13 @@ impl Manager {
             simulated: properties.simulated,
         }
     }
+}
+
+/// A version as `cuDriverGetVersion` gives it: 12080 is 12.8.
+fn cuda_version(version: i32) -> String {
+    let major = version.checked_div(1000).unwrap_or(0);
+    let minor = version.checked_rem(1000).unwrap_or(0);
+    format!("{major}.{}", minor.checked_div(10).unwrap_or(0))
 }
 
 /// What was seen for one challenge.
@@ -203,19 +208,20 @@ struct Seen {
 
 /// Refuses, before anything is measured, what can't be the subjects of a statement.
 fn require_subjects(shards: &[&SealedShard]) -> Result<()> {
-    let refuse = |refusal| Err(vram_seal::Error::Statement(refusal).into());
-    let found = shards.len();
-    if found == 0 || found > MAX_SUBJECTS {
-        return refuse(StatementRefusal::Subjects {
-            found,
-            limit: MAX_SUBJECTS,
-        });
-    }
+    require_count(shards.len())?;
     let mut names = std::collections::BTreeSet::new();
     let twice = shards.iter().position(|shard| !names.insert(shard.id()));
     twice.map_or(Ok(()), |index| {
-        refuse(StatementRefusal::NameTwice { index })
+        Err(vram_seal::Error::Statement(StatementRefusal::NameTwice { index }).into())
     })
+}
+
+fn require_count(found: usize) -> Result<()> {
+    if (1..=MAX_SUBJECTS).contains(&found) {
+        return Ok(());
+    }
+    let limit = MAX_SUBJECTS;
+    Err(vram_seal::Error::Statement(StatementRefusal::Subjects { found, limit }).into())
 }
 
 /// Refuses, before anything is measured, more shards than there is room for what the policy finds of them.
@@ -264,5 +270,28 @@ mod tests {
         );
         assert!(refused.contains("16384 findings is the most"), "{refused}");
         assert!(require_room(usize::MAX, usize::MAX).is_err());
+    }
+
+    #[test]
+    fn a_statement_is_about_one_shard_to_the_limit() {
+        for found in [1, 2, MAX_SUBJECTS] {
+            require_count(found).unwrap();
+        }
+        for found in [0, MAX_SUBJECTS + 1, usize::MAX] {
+            assert!(require_count(found).is_err(), "{found}");
+        }
+    }
+
+    #[test]
+    fn a_version_reads_as_cudas_do() {
+        assert_eq!(cuda_version(12_080), "12.8");
+        assert_eq!(cuda_version(13_000), "13.0");
+        assert_eq!(cuda_version(11_120), "11.12");
+    }
+
+    #[test]
+    fn durations_are_told_in_microseconds() {
+        assert_eq!(micros(Duration::from_millis(3)), 3000);
+        assert_eq!(micros(Duration::MAX), u64::MAX);
     }
 }

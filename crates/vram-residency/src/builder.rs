@@ -59,7 +59,7 @@ pub struct ManagerBuilder {
 
 impl Default for ManagerBuilder {
     fn default() -> Self {
-        Self::new()
+        Manager::builder()
     }
 }
 

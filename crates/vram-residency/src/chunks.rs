@@ -259,4 +259,21 @@ mod tests {
 
         assert!(chunks.read_next(&mut [0; 10], || true).is_none());
     }
+
+    #[test]
+    fn after_the_last_whole_chunk_there_is_none() {
+        let bytes = [7; 8192];
+        let mut reader = &bytes[..];
+        let from = Opened::Reader(&mut reader);
+        let chunks = Chunks::new("m".parse().unwrap(), from, 8192, 4096);
+        let mut buffer = [0; 4096];
+
+        for index in 0..2 {
+            let (chunk, read) = chunks.read_next(&mut buffer, || false).unwrap();
+            read.unwrap();
+            assert_eq!((chunk.index, chunk.len), (index, 4096));
+        }
+        assert!(chunks.read_next(&mut buffer, || false).is_none());
+        chunks.finish().unwrap();
+    }
 }

@@ -119,10 +119,9 @@ impl Timekeeper {
                 tolerated: self.skew,
             });
         }
-        if now > expected {
-            *latest = Reading { now, monotonic };
-        }
-        Ok(now.max(expected))
+        let now = now.max(expected);
+        *latest = Reading { now, monotonic };
+        Ok(now)
     }
 
     /// The skew that is tolerated.
@@ -226,5 +225,21 @@ mod tests {
     fn the_systems_monotonic_clock_does_not_go_back() {
         let first = SystemClock.monotonic().unwrap();
         assert!(SystemClock.monotonic().unwrap() >= first);
+    }
+
+    #[test]
+    fn a_clock_set_forward_is_not_set_back_unnoticed() {
+        let (hands, keeper) = kept();
+        hands.set(5000, 61);
+        assert_eq!(keeper.now().unwrap(), Duration::from_secs(5000));
+        hands.set(1012, 62);
+        assert_eq!(behind(&keeper), 5001 - 1012);
+    }
+
+    #[test]
+    fn the_systems_monotonic_clock_goes_on() {
+        let first = SystemClock.monotonic().unwrap();
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(SystemClock.monotonic().unwrap() >= first + Duration::from_millis(2));
     }
 }

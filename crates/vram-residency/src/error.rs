@@ -1,5 +1,8 @@
 //! Everything that can be refused or go wrong, the layers' errors within.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;

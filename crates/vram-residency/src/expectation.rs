@@ -239,4 +239,19 @@ mod tests {
         assert!(salted.ends_with("on the copy with `fsverity enable`"));
         assert!(other_tree(200, 1).contains("2^200 bytes and a salt of 1 byte,"));
     }
+
+    #[test]
+    fn an_expectation_says_where_it_came_from() {
+        let digest = Digest::of(b"weights");
+        let list = format!("{digest}  model.safetensors\n");
+        let checksums = Checksums::parse(list.as_bytes()).unwrap();
+
+        let listed = Expectation::listed(
+            &checksums,
+            Path::new("SHA256SUMS"),
+            Path::new("model.safetensors"),
+        );
+
+        assert_eq!(listed.unwrap().from(), ExpectedFrom::ChecksumFile);
+    }
 }

@@ -105,8 +105,7 @@ pub(crate) fn region_facts(
     RegionFacts {
         memory: observed.memory_type.and_then(memory_kind),
         device_ordinal: observed.device_ordinal,
-        // An index that is no ordinal is no device's: the check then fails.
-        expected_device_ordinal: i32::try_from(index).unwrap_or(-1),
+        expected_device_ordinal: ordinal(index),
         starts_at_region: observed.starts_at_region,
         reported_size: observed.range_size,
         expected_size: expected.mapped,
@@ -119,6 +118,11 @@ pub(crate) fn region_facts(
     }
 }
 
+/// The driver's number of a device. An index that is none is no device's: the check then fails.
+fn ordinal(index: usize) -> i32 {
+    i32::try_from(index).unwrap_or(-1)
+}
+
 /// The driver's word, in the policy's terms; a kind that has no term is no answer.
 const fn memory_kind(kind: MemoryKind) -> Option<vram_policy::MemoryKind> {
     match kind {
@@ -127,5 +131,52 @@ const fn memory_kind(kind: MemoryKind) -> Option<vram_policy::MemoryKind> {
         MemoryKind::Array => Some(vram_policy::MemoryKind::Array),
         MemoryKind::Unified => Some(vram_policy::MemoryKind::Unified),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_memory_is_told_by_its_name() {
+        use vram_policy::MemoryKind as Told;
+        for (kind, told) in [
+            (MemoryKind::Host, Told::Host),
+            (MemoryKind::Device, Told::Device),
+            (MemoryKind::Array, Told::Array),
+            (MemoryKind::Unified, Told::Unified),
+        ] {
+            assert_eq!(memory_kind(kind), Some(told));
+        }
+    }
+
+    #[test]
+    fn peers_are_told_by_their_ordinals() {
+        assert_eq!(ordinals(&[]), Some(vec![]));
+        assert_eq!(ordinals(&[1, 7]), Some(vec![1, 7]));
+        assert_eq!(ordinals(&[usize::MAX]), None);
+        assert_eq!(capability((9, 0)), Some((9, 0)));
+        assert_eq!(capability((-1, 0)), None);
+    }
+
+    #[test]
+    fn of_a_device_that_nobody_describes_the_management_library_still_tells() {
+        let management = ManagementFacts {
+            driver_version: Some("580.1".to_owned()),
+            ..ManagementFacts::default()
+        };
+        for simulated in [false, true] {
+            let facts = undescribed(management.clone(), simulated);
+            assert_eq!(facts.simulated, simulated);
+            assert_eq!(facts.management, management);
+            assert_eq!(facts.name, None);
+        }
+    }
+
+    #[test]
+    fn an_index_that_is_no_ordinal_is_no_devices() {
+        assert_eq!(ordinal(3), 3);
+        assert_eq!(ordinal(usize::MAX), -1);
     }
 }

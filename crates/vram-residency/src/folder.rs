@@ -324,3 +324,31 @@ pub fn shard_id(path: &Path) -> Result<ShardId> {
         .collect();
     Ok(name.trim_start_matches('.').replace("..", "._").parse()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_files_are_sealed_at_a_time_as_there_are_cores_for() {
+        let cores = available_parallelism().unwrap();
+        assert_eq!(abreast(1).get(), 1);
+        assert_eq!(abreast(usize::MAX), cores);
+        assert_eq!(abreast(0), cores);
+    }
+
+    #[test]
+    fn a_thread_that_panics_gives_the_other_files_up() {
+        let cancelled = |armed| {
+            let together = Together::alone();
+            drop(Alarm {
+                together: &together,
+                armed,
+            });
+            together.is_cancelled()
+        };
+
+        assert!(cancelled(true));
+        assert!(!cancelled(false));
+    }
+}

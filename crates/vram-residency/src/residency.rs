@@ -8,6 +8,7 @@ use vram_policy::residency::{
     ResidencyVerdict, Streamed,
 };
 use vram_policy::{DeviceFacts, Report};
+use vram_seal::ShardId;
 
 use crate::event::Event;
 use crate::facts::device_facts;
@@ -55,21 +56,24 @@ impl Manager {
         }
         let proven = self.residency_of(region);
         match &proven {
-            Ok(verdict)
-                if verdict.status == ResidencyStatus::Contradicted && !verdict.simulated =>
-            {
-                let reason = format!("{} is not in device memory: {verdict}", shard.id());
-                let violation = Event::PolicyViolation {
-                    shard: Some(shard.id()),
-                    checks: Vec::new(),
-                    reason: reason.clone(),
-                };
-                self.stop_for(&reason, &violation);
-            }
-            Ok(_) => {}
+            Ok(verdict) => self.heed(shard.id(), verdict),
             Err(error) => self.stop_if_fatal(error),
         }
         proven
+    }
+
+    /// Stops for memory that was shown not to be the device's own. Of a simulated device nothing is shown.
+    fn heed(&self, shard: &ShardId, verdict: &ResidencyVerdict) {
+        if verdict.status != ResidencyStatus::Contradicted || verdict.simulated {
+            return;
+        }
+        let reason = format!("{shard} is not in device memory: {verdict}");
+        let violation = Event::PolicyViolation {
+            shard: Some(shard),
+            checks: Vec::new(),
+            reason: reason.clone(),
+        };
+        self.stop_for(&reason, &violation);
     }
 
     /// Asks the driver what a shard's region is at this moment, and judges the answers: what every verification
@@ -162,5 +166,76 @@ impl Manager {
 
     fn residency(&self) -> &Residency {
         &self.inner.residency
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use vram_policy::residency::Rate;
+    use vram_seal::SealKey;
+    use vram_sim::{DeviceModel, Machine};
+
+    const GIGA: u64 = 1_000_000_000;
+
+    fn manager() -> Manager {
+        let machine = Machine::builder()
+            .device(DeviceModel::small(64 << 20))
+            .threads(1)
+            .build()
+            .unwrap();
+        let platform = vram_alloc::Platform::with_driver(machine.driver()).unwrap();
+        Manager::builder()
+            .key(SealKey::from_bytes(&[7; 32]).unwrap())
+            .allow_simulated()
+            .staging(2, 1 << 20)
+            .build(&platform)
+            .unwrap()
+    }
+
+    /// What is known after five passes of 1 GB over memory, of so many microseconds each, beside the device's own,
+    /// which is read at 4000 GB/s.
+    fn verdict(micros: u64, simulated: bool) -> ResidencyVerdict {
+        let passes = |micros: u64| {
+            let nanos = [micros.saturating_mul(1000); 5];
+            Streamed::new(GIGA, [(GIGA, nanos.as_slice())])
+        };
+        ResidencyEvidence {
+            simulated,
+            source: RateSource::Read,
+            region: passes(micros),
+            control: passes(250),
+            cache_bytes: Some(50 << 20),
+            link: LinkEvidence {
+                generation: Some(5),
+                width: Some(16),
+                chip_to_chip: Some(false),
+                integrated: Some(false),
+                host_page_tables: Some(false),
+                measured_copy: Some(Rate::per_second(54 * GIGA)),
+            },
+        }
+        .judge()
+    }
+
+    /// Covers: RE-1.
+    #[test]
+    fn a_manager_stops_for_memory_that_is_no_faster_than_the_link_and_for_no_other() {
+        let shard = "one".parse().unwrap();
+        let contradicted = verdict(20_000, false);
+        assert_eq!(contradicted.status, ResidencyStatus::Contradicted);
+        for (verdict, stops) in [
+            (verdict(250, false), false),
+            (verdict(12_500, false), false),
+            (verdict(20_000, true), false),
+            (contradicted, true),
+        ] {
+            let manager = manager();
+            manager.heed(&shard, &verdict);
+            let reason = manager.stop_reason();
+            assert_eq!(reason.is_some(), stops, "{verdict}");
+            assert!(reason.is_none_or(|reason| reason.contains("one is not in device memory")));
+        }
     }
 }

@@ -373,4 +373,34 @@ mod tests {
             assert_eq!(at, bytes, "{least}");
         }
     }
+
+    #[test]
+    fn a_window_is_timed_so_often_after_a_pass_that_is_not() {
+        let (_machine, mut prover) = prover();
+        let region = prover.allocator.allocate(100_000).unwrap();
+        let own = prover
+            .control(&[(0, 5000), (5000, 100_000)])
+            .unwrap()
+            .unwrap();
+        assert_eq!(own.len(), 100_000);
+
+        let span = region.span(0, 100_000).unwrap();
+        let (taken, beside) = prover.window(span, Some(&own)).unwrap();
+        let (alone, none) = prover.window(span, None).unwrap();
+
+        let passes = usize::from(PASSES);
+        assert_eq!((taken.len(), beside.len()), (passes, passes));
+        assert_eq!((alone.len(), none.len()), (passes, 0));
+    }
+
+    #[test]
+    fn without_room_there_is_no_control_and_without_a_device_no_answer() {
+        let (machine, prover) = prover();
+        assert!(prover.control(&[(0, 1 << 30)]).unwrap().is_none());
+
+        machine.lose_context(0).unwrap();
+
+        let error = prover.control(&[(0, 1 << 20)]).unwrap_err();
+        assert!(error.is_fatal(), "{error}");
+    }
 }

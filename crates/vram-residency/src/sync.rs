@@ -3,15 +3,15 @@
 //! With `--cfg shuttle` every operation below is a point at which the model may let another thread run
 //! (`cargo xtask models`): the code that is modelled is the code that ships.
 
+#[cfg(not(shuttle))]
 use std::io;
-
 #[cfg(not(shuttle))]
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, RwLock};
 #[cfg(not(shuttle))]
 pub(crate) use std::thread::{Scope, ScopedJoinHandle, scope};
 
 #[cfg(shuttle)]
-pub(crate) use self::modelled::OnceLock;
+pub(crate) use self::modelled::{OnceLock, spawn_scoped};
 #[cfg(shuttle)]
 pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard, RwLock};
 #[cfg(shuttle)]
@@ -32,17 +32,11 @@ pub(crate) fn spawn_scoped<'scope, T: Send + 'scope>(
 }
 
 #[cfg(shuttle)]
-pub(crate) fn spawn_scoped<'scope, T: Send + 'scope>(
-    scope: &'scope Scope<'scope, '_>,
-    _name: &'static str,
-    work: impl FnOnce() -> T + Send + 'scope,
-) -> io::Result<ScopedJoinHandle<'scope, T>> {
-    Ok(scope.spawn(work))
-}
-
-#[cfg(shuttle)]
 mod modelled {
+    use std::io;
+
     use shuttle::sync::atomic::{AtomicUsize, Ordering};
+    use shuttle::thread::{Scope, ScopedJoinHandle};
 
     /// The standard one, before each of whose operations another thread may run. Shuttle has none.
     #[derive(Debug)]
@@ -79,5 +73,13 @@ mod modelled {
         fn default() -> Self {
             Self::new()
         }
+    }
+
+    pub(crate) fn spawn_scoped<'scope, T: Send + 'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        _name: &'static str,
+        work: impl FnOnce() -> T + Send + 'scope,
+    ) -> io::Result<ScopedJoinHandle<'scope, T>> {
+        Ok(scope.spawn(work))
     }
 }

@@ -7,6 +7,7 @@ use ring::digest::{Context, SHA256};
 use crate::{
     Digest, Error, Result, Salt,
     digest::to_array,
+    spread,
     verity::{GROUP_SIZE, LeafPrints, VerityHasher, VerityMeasurement, count},
     wiped_buffer::WipedBuffer,
 };
@@ -200,10 +201,10 @@ fn side_by_side<A: Send, B: Send>(
     content: impl FnOnce() -> A + Send,
     verity: impl FnOnce() -> B + Send,
 ) -> (A, B) {
-    if len < SPREAD_FROM {
-        (content(), verity())
-    } else {
+    if spread::pays(len, SPREAD_FROM) {
         rayon::join(content, verity)
+    } else {
+        (content(), verity())
     }
 }
 

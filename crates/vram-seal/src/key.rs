@@ -373,4 +373,16 @@ mod tests {
         assert!(SealKey::from_secret(secret(31)).is_err());
         assert!(Token::from_secret(secret(31)).is_err());
     }
+
+    #[test]
+    fn secrets_tell_what_protects_them() {
+        let protection = SecretBytes::copy_of(&TOKEN).unwrap().protection();
+        assert!(protection.kept_from_dumps, "the system has such pages");
+
+        assert_eq!(Token::new(&TOKEN).unwrap().protection(), protection);
+        assert_eq!(
+            SealKey::from_bytes(&TOKEN).unwrap().protection(),
+            protection
+        );
+    }
 }

@@ -131,6 +131,7 @@ mod set;
 mod signing;
 #[cfg(test)]
 mod spec_vectors;
+mod spread;
 pub mod statement;
 mod tag;
 pub mod verity;

@@ -26,11 +26,18 @@ pub(crate) const COMPRESSION_LEN: usize = 64;
 /// It is public. With a challenger's fresh random salt, a measurement can't have been made before
 /// the challenge. Without one (0 bytes) the tree is the one that most tools compute.
 /// The length counts: a salt of zeros is not the same as none.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Salt {
     /// The salt, then zeros. 32 bytes, as in the descriptor.
     padded: [u8; Self::MAX_LEN],
     len: u8,
+}
+
+/// No salt.
+impl Default for Salt {
+    fn default() -> Self {
+        Self::none()
+    }
 }
 
 impl Salt {

@@ -380,4 +380,15 @@ mod tests {
         assert!(shown.contains(&key(1).id().to_string()), "{shown}");
         assert!(!shown.contains("0101"), "{shown}");
     }
+
+    #[test]
+    fn a_key_is_kept_for_the_whole_of_its_last_moment() {
+        let (mut keys, sealed) = rotated();
+
+        assert!(keys.retire(seconds(2_000)).is_empty());
+        keys.verify(&sealed, seconds(2_000)).unwrap();
+        let over = keys.retire(seconds(2_000) + Duration::from_nanos(1));
+
+        assert_eq!(over, [(key(1).id(), seconds(2_000))]);
+    }
 }

@@ -75,6 +75,8 @@ impl WipedBuffer {
             .get_mut(..self.used)
             .unwrap_or_default()
             .zeroize();
+        #[cfg(test)]
+        tests::WIPED.set(self.used);
     }
 
     /// A reader may claim more than it was given room for: that is capped.
@@ -92,7 +94,27 @@ impl Drop for WipedBuffer {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    thread_local! {
+        /// How many bytes were wiped last: what was freed can't be looked at.
+        pub(super) static WIPED: Cell<usize> = const { Cell::new(0) };
+    }
+
+    #[test]
+    fn what_is_dropped_is_wiped_as_far_as_it_was_ever_used() {
+        let mut buffer = WipedBuffer::new(8);
+        assert_eq!(buffer.capacity(), 8);
+        buffer.take_from(b"secret");
+        buffer.clear();
+        buffer.take_from(b"x");
+
+        drop(buffer);
+
+        assert_eq!(WIPED.get(), 6);
+    }
 
     #[test]
     fn it_takes_what_fits_and_gives_back_the_rest() {

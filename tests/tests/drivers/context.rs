@@ -1,6 +1,7 @@
 //! Opening the device.
 
 use vram_alloc::Error;
+use vram_sys::Origin;
 
 use crate::subject::platforms;
 
@@ -19,6 +20,10 @@ fn a_device_opens_and_says_what_it_is() {
         assert!(properties.driver_version >= 12_000);
         assert!(properties.total_memory.0 > 0);
         assert_eq!(properties.simulated, subject.platform.is_simulated());
+        assert_eq!(
+            properties.simulated,
+            subject.driver.origin() == Origin::Simulated
+        );
         let listed = subject.platform.devices().unwrap();
         assert_eq!(listed.first(), Some(properties));
     }

@@ -29,6 +29,7 @@ fn a_view_has_the_address_and_the_number_of_elements_of_its_range() {
     assert_eq!(part.as_device_ptr().as_raw(), start + 8);
     assert_eq!((part.len(), none.len()), (2, 0));
     let shown = format!("{whole:?}");
+    assert_eq!(shown, "CustSlice { len: 1024, .. }");
     assert!(!shown.contains(&start.to_string()), "{shown}");
     assert!(!shown.contains(&format!("{start:x}")), "{shown}");
 }
@@ -111,6 +112,8 @@ fn an_adopted_buffer_is_measured_where_it_lies() {
     let buffer = ManuallyDrop::new(buffer);
 
     let adopted = rig.device.adopt_cust_buffer(&buffer).unwrap();
+    let shown = format!("{adopted:?}");
+    assert!(shown.starts_with("AdoptedBuffer { len: "), "{shown}");
     assert_eq!(adopted.len(), bytes.len() as u64);
     assert!(adopted.device().is_same(&rig.device));
     let span = adopted.span(0, adopted.len()).unwrap();

@@ -11,13 +11,13 @@ use crate::rig::{BOTH, Rig, noise, two_devices};
 
 const BLOCK: usize = 4096;
 
-fn sha256(bytes: &[u8]) -> [u8; 32] {
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
     digest.as_ref().try_into().unwrap()
 }
 
 /// The digests of all blocks of the data, each after the prefix, the last padded with zeros.
-fn expected(prefix: &[u8], data: &[u8]) -> Vec<[u8; 32]> {
+pub(crate) fn expected(prefix: &[u8], data: &[u8]) -> Vec<[u8; 32]> {
     let blocks = data.chunks(BLOCK).map(|block| {
         let mut message = prefix.to_vec();
         message.extend_from_slice(block);
@@ -37,14 +37,14 @@ fn salted(salt: &[u8]) -> ([u8; 64], HashStart) {
     (block, HashStart { words, prefix_len })
 }
 
-struct Bench {
-    rig: Rig,
-    kernels: Kernels,
-    stream: Stream,
+pub(crate) struct Bench {
+    pub(crate) rig: Rig,
+    pub(crate) kernels: Kernels,
+    pub(crate) stream: Stream,
 }
 
 impl Bench {
-    fn new(rig: Rig) -> Self {
+    pub(crate) fn new(rig: Rig) -> Self {
         let kernels = Kernels::load(&rig.device).unwrap();
         Self::with(rig, kernels)
     }
@@ -67,7 +67,7 @@ impl Bench {
         }
     }
 
-    fn region(&self, bytes: &[u8]) -> OpenRegion {
+    pub(crate) fn region(&self, bytes: &[u8]) -> OpenRegion {
         let len = bytes.len().max(1) as u64;
         let mut region = self.rig.allocator.allocate(len).unwrap();
         region.write(0, bytes).unwrap();
@@ -136,83 +136,6 @@ fn a_salt_counts_before_every_block() {
             }
         }
     }
-}
-
-/// `struct fsverity_descriptor`, as Linux documents it.
-fn descriptor(size: u64, root: &[u8], salt: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![1, 1, 12, u8::try_from(salt.len()).unwrap(), 0, 0, 0, 0];
-    bytes.extend_from_slice(&size.to_le_bytes());
-    bytes.extend_from_slice(root);
-    bytes.resize(80, 0);
-    bytes.extend_from_slice(salt);
-    bytes.resize(256, 0);
-    bytes
-}
-
-#[test]
-fn descriptors_hash_as_the_reference_does() {
-    let bench = Bench::new(Rig::new());
-    let mut tables = RowTables::new(&bench.rig.allocator, 2, 8).unwrap();
-    let roots = noise(9, 5 * 32);
-    let region = bench.region(&roots);
-    let sizes = [0, 1, 4096, 1 << 40, u64::MAX];
-    let rows: Vec<_> = sizes
-        .iter()
-        .zip((0..).step_by(32))
-        .map(|(size, at)| (region.span(at, 32).unwrap(), *size))
-        .collect();
-    for (table, salt) in [(0, &b""[..]), (1, b"s"), (0, &[0; 32])] {
-        let mut digests = bench.region(&[0x5a; 200]);
-        let mut into = digests.span_mut(0, 200).unwrap();
-        let (kernels, stream) = (&bench.kernels, &bench.stream);
-        kernels
-            .verity_digests(stream, &mut tables, table, &rows, salt, &mut into)
-            .unwrap();
-        kernels
-            .verity_digests(stream, &mut tables, table, &[], salt, &mut into)
-            .unwrap();
-        stream.synchronize().unwrap();
-
-        let mut bytes = [0; 200];
-        digests.read_back(0, &mut bytes).unwrap();
-        for ((size, root), digest) in sizes.iter().zip(roots.chunks(32)).zip(bytes.chunks(32)) {
-            assert!(
-                digest == sha256(&descriptor(*size, root, salt)),
-                "{size} bytes"
-            );
-        }
-        assert_eq!(bytes[160..], [0x5a; 40], "wrote past its end");
-    }
-}
-
-#[test]
-fn roots_salts_and_digests_of_a_wrong_length_are_refused() {
-    let bench = Bench::new(Rig::new());
-    let mut tables = RowTables::new(&bench.rig.allocator, 1, 2).unwrap();
-    let roots = bench.region(&[7; 256]);
-    let mut digests = bench.region(&[0; 64]);
-    let mut refused = |places: &[(u64, u64)], table, salt: &[u8]| {
-        let root = |(at, len): &(u64, u64)| (roots.span(*at, *len).unwrap(), 5);
-        let rows: Vec<_> = places.iter().map(root).collect();
-        let mut into = digests.span_mut(0, 64).unwrap();
-        let (kernels, stream) = (&bench.kernels, &bench.stream);
-        kernels
-            .verity_digests(stream, &mut tables, table, &rows, salt, &mut into)
-            .unwrap_err()
-    };
-    for (error, named) in [
-        (refused(&[(0, 31)], 0, b""), "31"),
-        (refused(&[(0, 32), (0, 33)], 0, b""), "33"),
-        (refused(&[(12, 32)], 0, b""), "4"),
-        (refused(&[(0, 32)], 0, &[0; 33]), "33"),
-        (refused(&[(0, 32)], 1, b""), "1"),
-    ] {
-        assert!(matches!(error, Error::BadSetting { .. }), "{error}");
-        assert!(error.to_string().contains(named), "{error}");
-    }
-    let error = refused(&[(0, 32); 3], 0, b"");
-    assert!(matches!(error, Error::OutOfBounds { .. }), "{error}");
-    assert_eq!(bench.rig.machine.calls(Function::cuLaunchKernel), 0);
 }
 
 #[test]

@@ -23,5 +23,6 @@ mod releasing;
 mod rig;
 mod staging;
 mod sweep;
+mod tables;
 mod threads;
 mod wiping;

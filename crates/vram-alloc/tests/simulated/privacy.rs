@@ -3,10 +3,12 @@
 use std::fmt::Debug;
 
 use vram_alloc::{
-    AllocatorConfig, Bytes, Event, HashStart, Kernels, MemoryKind, StagingRing, Stream,
+    AllocatorConfig, Bytes, Event, HashStart, Kernels, MappedBuffer, MemoryKind, PinnedBuffer,
+    Probes, Readback, RowTables, StagingRing, Stopwatch, Stream,
 };
 use vram_sys::{CUresult, Function};
 
+use crate::raw::Raw;
 use crate::rig::{BOTH, Rig};
 
 fn shown(value: &dyn Debug) -> [String; 4] {
@@ -112,6 +114,75 @@ fn no_address_is_in_any_debug_output() {
         assert_eq!(format!("{address:?}"), "DeviceAddress(..)");
         drop((buffer, sent));
     }
+}
+
+/// What has no field worth printing says at least what it is, and what is loaded or held says how much.
+#[test]
+fn every_type_says_what_it_is() {
+    let rig = Rig::new();
+    let device = &rig.device;
+    let stream = Stream::new(device).unwrap();
+    let mut ring = StagingRing::new(device, 2, 4096).unwrap();
+    let mut open = rig.allocator.allocate(4096).unwrap();
+    let buffer = ring.acquire().unwrap();
+    let sent = ring.acquire().unwrap();
+    let sent = ring.send(sent, 5, &mut open, 0).unwrap();
+    let raw = Raw::new(&rig.machine);
+    let foreign = raw.take(2 << 20);
+    // SAFETY: the test frees it after dropping what adopted it, and uses nothing of it.
+    let adopted = unsafe { device.adopt(foreign, 2 << 20) }.unwrap();
+    let fate = open.fate();
+
+    let expected: [(&dyn Debug, &str); 15] = [
+        (
+            &Kernels::load(device).unwrap(),
+            "Kernels { lost: false, .. }",
+        ),
+        (&Probes::load(device).unwrap(), "Probes { lost: false, .. }"),
+        (&stream, "Stream { .. }"),
+        (&Event::new(device).unwrap(), "Event { .. }"),
+        (
+            &Stopwatch::new(device).unwrap(),
+            "Stopwatch { running: Idle, .. }",
+        ),
+        (
+            &PinnedBuffer::new(device, 7).unwrap(),
+            "PinnedBuffer { len: 7, .. }",
+        ),
+        (
+            &Readback::new(device, 7).unwrap(),
+            "Readback { room: 7, .. }",
+        ),
+        (
+            &RowTables::new(&rig.allocator, 2, 3).unwrap(),
+            "RowTables { tables: 2, rows: 3, .. }",
+        ),
+        (
+            &MappedBuffer::new(device, 7).unwrap(),
+            "MappedBuffer { len: Bytes(7), device: ",
+        ),
+        (&adopted, "ExternalRegion { len: Bytes(2097152), device: "),
+        (
+            &buffer,
+            "StagingBuffer { buffer: Buffer { len: 4096, .. } }",
+        ),
+        (&sent, "Sent { len: 5, .. }"),
+        (&open.span(8, 16).unwrap(), "Span { len: 16, .. }"),
+        (&fate, "Fate(None)"),
+        (&open, "OpenRegion { len: Bytes(4096), "),
+    ];
+    for (value, says) in expected {
+        let shown = format!("{value:?}");
+        assert!(shown.starts_with(says), "{shown}");
+    }
+    assert_eq!(
+        format!("{:?}", open.span_mut(8, 16).unwrap()),
+        "SpanMut { len: 16, .. }"
+    );
+    drop((buffer, sent, adopted));
+    raw.free_device_memory(foreign);
+    drop(open);
+    assert_eq!(format!("{fate:?}"), "Fate(Some(Wiped))");
 }
 
 #[test]

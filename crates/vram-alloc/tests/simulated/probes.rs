@@ -207,19 +207,23 @@ fn a_stopwatch_times_what_lies_between_its_marks() {
 fn a_stopwatch_that_was_not_stopped_has_nothing_to_say() {
     let bench = Bench::new();
     let mut watch = Stopwatch::new(&bench.rig.device).unwrap();
-    let refused = |watch: &Stopwatch| {
-        assert!(matches!(watch.elapsed(), Err(Error::BadSetting { .. })));
+    let refused = |watch: &Stopwatch, marks: u64| {
+        let refusal = watch.elapsed();
+        assert!(
+            matches!(refusal, Err(Error::BadSetting { value, .. }) if value == marks),
+            "{refusal:?}"
+        );
     };
 
-    refused(&watch);
+    refused(&watch, 0);
     watch.stop(&bench.stream).unwrap();
-    refused(&watch);
+    refused(&watch, 0);
     watch.start(&bench.stream).unwrap();
-    refused(&watch);
+    refused(&watch, 1);
     watch.stop(&bench.stream).unwrap();
     watch.elapsed().unwrap();
     watch.start(&bench.stream).unwrap();
-    refused(&watch);
+    refused(&watch, 1);
 }
 
 #[test]

@@ -458,3 +458,17 @@ fn a_region_or_a_buffer_of_another_device_is_refused() {
 
     assert_eq!(machine.calls(Function::cuMemcpyHtoDAsync_v2), 0);
 }
+
+#[test]
+fn nothing_is_sent_without_a_copy() {
+    let rig = Rig::new();
+    let mut ring = StagingRing::new(&rig.device, 2, LEN).unwrap();
+    let mut region = rig.allocator.allocate(MIB).unwrap();
+
+    let sent = send(&mut ring, &mut region, 0, &[]);
+
+    assert!(sent.is_empty());
+    assert_eq!(rig.machine.calls(Function::cuMemcpyHtoDAsync_v2), 0);
+    ring.give_back(sent);
+    ring.drain().unwrap();
+}

@@ -194,6 +194,8 @@ fn one_pass_contradicts_nothing_and_may_prove() {
     assert_eq!(judged(&once(51)), (Status::Unproven, Why::TooFewPasses));
     assert_eq!(judged(&once(900)), (Status::Proven, Why::FasterThanLink));
     assert!(once(900).judge().to_string().contains("verified at"));
+    let too_few = once(51).judge().to_string();
+    assert!(too_few.ends_with("; 1 of 3 passes"), "{too_few}");
 }
 
 #[test]

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use vram_audit::{Ending, Options, Record, Records, Source, Store, Trail, Verifier, files_of};
+use vram_audit::{
+    Ending, Options, Overload, Record, Records, Source, Store, Trail, Verifier, files_of,
+};
 use vram_residency::{
     EVENT_SCHEMA, Error, Event, Manager, Observer, ObserverError, SealRequest, TrailObserver,
 };
@@ -259,6 +261,51 @@ impl Store for Failing {
     fn next_file(&mut self, _: u32) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// A disk that takes nothing while somebody else holds it.
+struct Held(Arc<Mutex<()>>);
+
+impl Store for Held {
+    fn append(&mut self, _: &[u8]) -> io::Result<()> {
+        drop(self.0.lock().unwrap());
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn next_file(&mut self, _: u32) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn routine_events_that_a_slow_disk_can_not_take_are_counted() {
+    let disk = Arc::new(Mutex::new(()));
+    let options = Options::new("suite").unwrap();
+    let options = options
+        .queue(1, 1 << 20)
+        .patience(Duration::ZERO)
+        .overload(Overload::DropRoutine);
+    let trail = Trail::begin_in(Held(Arc::clone(&disk)), key(), options).unwrap();
+    let audit = TrailObserver::new(trail);
+    assert_eq!(audit.dropped(), Some(0));
+    let shown = format!("{audit:?}");
+    assert!(shown.contains(&format!("id: {:?}", audit.id())), "{shown}");
+    assert!(shown.starts_with("TrailObserver {"), "{shown}");
+
+    let held = disk.lock().unwrap();
+    for _ in 0..4 {
+        audit.on_event(&Event::Rechecked { warnings: 0 }).unwrap();
+    }
+    // The first one fills the queue until the disk has it.
+    assert_eq!(audit.dropped(), Some(3));
+    drop(held);
+
+    audit.close().unwrap();
+    assert_eq!(audit.dropped(), None);
 }
 
 #[test]

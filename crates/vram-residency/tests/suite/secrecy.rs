@@ -107,6 +107,24 @@ fn test_debug_format_omits_vram_ptr() {
     shown_nowhere(&shown, &TOKEN);
 }
 
+#[test]
+fn what_is_debugged_says_what_it_is() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let request = SealRequest::bytes(id("one"), b"weights");
+
+    let shown = format!("{:?}", Manager::builder().max_shard_size(4242));
+    assert!(shown.starts_with("ManagerBuilder {"), "{shown}");
+    assert!(shown.contains("max_shard_size: 4242"), "{shown}");
+    let shown = format!("{request:?}");
+    assert!(shown.starts_with("SealRequest {"), "{shown}");
+    assert!(shown.contains(r#"id: ShardId("one")"#), "{shown}");
+    let shown = format!("{manager:?}");
+    assert!(shown.starts_with("Manager {"), "{shown}");
+    assert!(shown.contains("stopped: None"), "{shown}");
+    drop(manager.seal(request).unwrap());
+}
+
 /// Neither in hexadecimal nor in decimal.
 fn addresses_are_nowhere(shown: &str, addresses: &[u64]) {
     for address in addresses {

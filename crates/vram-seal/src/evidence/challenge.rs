@@ -144,4 +144,15 @@ mod tests {
         ends_in_zero[31] = 0;
         assert_ne!(root(&[1; 32]), root(&ends_in_zero));
     }
+
+    #[test]
+    fn a_challenge_shows_its_bytes() {
+        let challenge = Challenge::from_bytes(&[0xab; 32]).unwrap();
+
+        assert_eq!(challenge.as_bytes(), &[0xab; 32]);
+        assert_eq!(
+            format!("{challenge:?}"),
+            format!("Challenge({})", "ab".repeat(32))
+        );
+    }
 }

@@ -232,6 +232,9 @@ mod tests {
         assert_eq!(fitting_text("as it is"), "as it is");
         assert_eq!(fitting_text("a\nb"), "a\u{fffd}b");
         assert!(fitting_text(&long).ends_with("é […]"));
-        assert_eq!(fitting_text(&"a".repeat(MAX_TEXT)).len(), MAX_TEXT);
+        let full = "a".repeat(MAX_TEXT);
+        assert_eq!(fitting_text(&full), full);
+        let cut = fitting_text(&format!("{full}a"));
+        assert!(cut.ends_with("a […]") && cut.len() <= MAX_TEXT);
     }
 }

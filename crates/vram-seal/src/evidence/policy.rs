@@ -232,6 +232,8 @@ mod tests {
         assert!(!finding.was_lowered());
         finding.raised_or_lowered_from = Some(FindingEnforcement::Refuse);
         assert!(finding.was_lowered());
+        finding.raised_or_lowered_from = Some(FindingEnforcement::Warn);
+        assert!(!finding.was_lowered());
         finding.raised_or_lowered_from = Some(FindingEnforcement::Note);
         assert!(!finding.was_lowered());
     }

@@ -119,4 +119,12 @@ mod tests {
         let far = SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 50);
         assert!(Timestamp::try_from(far).is_err());
     }
+
+    #[test]
+    fn a_text_is_refused_for_its_length_over_64_bytes() {
+        let refused = |len: usize| "1".repeat(len).parse::<Timestamp>().unwrap_err();
+
+        assert!(!refused(64).to_string().contains("the limit is 64"));
+        assert!(refused(65).to_string().contains("it is 65 bytes long"));
+    }
 }

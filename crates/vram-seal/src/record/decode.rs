@@ -52,14 +52,13 @@ struct Found<'b> {
 impl<'b> Found<'b> {
     fn add(&mut self, field: Field, value: &'b [u8]) -> Result<()> {
         match self.values.last() {
-            Some(&(after, _)) if field < after => {
+            Some(&(after, _)) if field <= after => {
                 // A field that was there already is named as such, wherever it comes again.
                 if self.optional(field).is_some() {
                     return Err(Error::RecordFieldRepeated { field });
                 }
                 return Err(Error::RecordFieldOrder { field, after });
             }
-            Some(&(last, _)) if field == last => return Err(Error::RecordFieldRepeated { field }),
             _ => {}
         }
         self.values.push((field, value));

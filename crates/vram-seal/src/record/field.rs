@@ -108,6 +108,7 @@ mod tests {
         let numbers = Field::ALL.map(Field::number);
         assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
         assert!(Field::ALL.is_sorted());
+        assert_eq!(format!("{:>8}", Field::Nonce), "   nonce");
         for field in Field::ALL {
             assert_eq!(Field::of_number(field.number()), Some(field));
         }

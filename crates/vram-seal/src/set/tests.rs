@@ -268,3 +268,9 @@ fn roots_are_as_the_page_says() {
         );
     }
 }
+
+#[test]
+fn a_set_knows_how_many_shards_it_will_have() {
+    assert_eq!(ShardSet::new(3.try_into().unwrap()).total().get(), 3);
+    assert_eq!(ShardSet::of_records(&three()).unwrap().total().get(), 3);
+}

@@ -127,3 +127,65 @@ fn describe(identifier: &AlgorithmIdentifierRef<'_>) -> String {
     };
     name.to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(oid: &str, parameters: Option<AnyRef<'_>>) -> String {
+        let refused = SignatureAlgorithm::of_identifier(&AlgorithmIdentifier {
+            oid: ObjectIdentifier::new_unwrap(oid),
+            parameters,
+        });
+        match refused {
+            Err(KeyRefusal::Algorithm { found }) => found,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_not_supported_is_named() {
+        let p384 = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+        for (oid, parameters, name) in [
+            ("1.2.840.113549.1.1.1", None, "RSA"),
+            ("1.2.840.113549.1.1.10", None, "RSA-PSS"),
+            ("1.3.101.113", None, "Ed448"),
+            ("1.3.101.110", None, "X25519"),
+            (
+                "1.3.101.112",
+                Some((&P256).into()),
+                "Ed25519 with parameters",
+            ),
+            (
+                "1.2.840.10045.2.1",
+                Some((&p384).into()),
+                "an elliptic curve other than P-256 (1.3.132.0.34)",
+            ),
+            (
+                "1.2.840.10045.2.1",
+                None,
+                "an elliptic curve that is not named",
+            ),
+            ("1.2.3.4", None, "1.2.3.4"),
+        ] {
+            let found = found(oid, parameters);
+            assert!(found.starts_with(name), "{oid}: {found}");
+        }
+    }
+
+    #[test]
+    fn an_algorithm_reads_as_it_prints() {
+        for algorithm in SignatureAlgorithm::ALL {
+            let text = algorithm.to_string();
+            assert_eq!(text.parse::<SignatureAlgorithm>().unwrap(), *algorithm);
+            assert_eq!(
+                algorithm
+                    .with_identifier(
+                        |identifier| SignatureAlgorithm::of_identifier(&identifier).unwrap()
+                    ),
+                *algorithm
+            );
+        }
+        assert_eq!(format!("{:>9}", SignatureAlgorithm::Ed25519), "  ed25519");
+    }
+}

@@ -98,4 +98,12 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn a_name_shows_its_bytes() {
+        let id = KeyId([0xab; 32]);
+
+        assert_eq!(id.as_bytes(), &[0xab; 32]);
+        assert_eq!(format!("{id:?}"), format!("KeyId({})", "ab".repeat(32)));
+    }
 }

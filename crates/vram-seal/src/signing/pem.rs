@@ -60,3 +60,32 @@ fn expect_label(found: &str, expected: &'static str) -> Result<(), KeyRefusal> {
         advice,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_another_kind_is_told_what_to_do() {
+        for (found, says) in [
+            ("ENCRYPTED PRIVATE KEY", "decrypt it"),
+            ("EC PRIVATE KEY", "-topk8"),
+            ("RSA PRIVATE KEY", "-topk8"),
+            ("CERTIFICATE", "openssl x509"),
+            (PRIVATE, "this is the secret half"),
+            ("SECRETS", "RFC 7468"),
+        ] {
+            match expect_label(found, PUBLIC) {
+                Err(KeyRefusal::Label { advice, .. }) => {
+                    assert!(advice.contains(says), "{found}: {advice}");
+                }
+                other => panic!("{found}: {other:?}"),
+            }
+        }
+        assert!(matches!(
+            expect_label(PUBLIC, PRIVATE),
+            Err(KeyRefusal::Label { advice, .. }) if advice.contains("this is the public half")
+        ));
+        assert!(expect_label(PUBLIC, PUBLIC).is_ok());
+    }
+}

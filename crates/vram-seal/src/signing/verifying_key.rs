@@ -265,4 +265,27 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_point_is_uncompressed_and_whole() {
+        let refused = |public: &[u8]| {
+            let key = VerifyingKey::of_public(SignatureAlgorithm::EcdsaP256Sha256, public);
+            matches!(key, Err(KeyRefusal::PublicKey { found, .. }) if found == public.len())
+        };
+
+        assert!(refused(&[UNCOMPRESSED; P256_LEN - 1]));
+        assert!(refused(&[UNCOMPRESSED; P256_LEN + 1]));
+        assert!(refused(&[2; P256_LEN]));
+        assert!(refused(&[]));
+    }
+
+    #[test]
+    fn a_key_shows_its_algorithm_and_its_name() {
+        let key = read(&[7; ED25519_LEN]).unwrap();
+
+        assert_eq!(
+            format!("{key:?}"),
+            format!("VerifyingKey(ed25519 {})", key.id())
+        );
+    }
 }

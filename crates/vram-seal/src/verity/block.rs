@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use ring::digest::{Context, SHA256};
 
 use super::{BLOCK_SIZE, HASHES_PER_BLOCK};
-use crate::{BlockHash, Salt, digest::to_array};
+use crate::{BlockHash, Salt, digest::to_array, spread};
 
 const ZEROS: [u8; BLOCK_SIZE] = [0; BLOCK_SIZE];
 
@@ -59,14 +59,14 @@ impl BlockHasher {
         const SPREAD_FROM: usize = 32;
 
         let blocks = below.len().div_ceil(HASHES_PER_BLOCK);
-        if blocks < SPREAD_FROM {
+        if spread::pays(blocks, SPREAD_FROM) {
             below
-                .chunks(HASHES_PER_BLOCK)
+                .par_chunks(HASHES_PER_BLOCK)
                 .map(|hashes| self.hashes(hashes))
                 .collect()
         } else {
             below
-                .par_chunks(HASHES_PER_BLOCK)
+                .chunks(HASHES_PER_BLOCK)
                 .map(|hashes| self.hashes(hashes))
                 .collect()
         }

@@ -388,4 +388,14 @@ mod tests {
 
         assert_eq!(measured.unwrap().into_groups(), groups(3));
     }
+
+    #[test]
+    fn hashes_in_the_making_show_how_many_there_are() {
+        let hashes = GroupHashes::new(3 * GROUP_SIZE as u64, &Salt::none());
+
+        assert_eq!(
+            format!("{hashes:?}"),
+            "GroupHashes { size: 1572864, groups: 0, .. }"
+        );
+    }
 }

@@ -299,4 +299,21 @@ mod tests {
         let expected = hash_bytes(&data[..GROUP_SIZE], HashPlan::VERITY, &Salt::none());
         assert_eq!(Some(measurement), expected.verity);
     }
+
+    #[test]
+    fn pieces_show_where_they_lie_and_no_byte_of_theirs() {
+        let (size, salt) = (count(GROUP_SIZE) + 1, Salt::none());
+        let hasher = PieceHasher::new(size, &salt);
+        let piece = hasher.hash(count(GROUP_SIZE), b"x").unwrap();
+
+        assert_eq!(format!("{hasher:?}"), "PieceHasher { size: 524289, .. }");
+        assert_eq!(
+            format!("{piece:?}"),
+            "Piece { first_group: 1, groups: 1, .. }"
+        );
+        assert_eq!(
+            format!("{:?}", PieceTree::new(size, &salt)),
+            "PieceTree { size: 524289, .. }"
+        );
+    }
 }

@@ -59,11 +59,7 @@ impl Shape {
         let left = self
             .leaves()
             .saturating_sub(group.saturating_mul(BLOCK_HASHES));
-        if left < BLOCK_HASHES {
-            left
-        } else {
-            BLOCK_HASHES
-        }
+        left.saturating_sub(left.saturating_sub(BLOCK_HASHES))
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     BLOCK_SIZE, BlockHasher, GROUP_SIZE, HASHES_PER_BLOCK, LeafPrints, VerityMeasurement, count,
     locate::LeafPrint, measurement,
 };
-use crate::{BlockHash, Salt};
+use crate::{BlockHash, Salt, spread};
 
 /// Hashes whole groups in parallel and keeps their group hashes and leaf prints.
 pub(crate) struct VerityHasher {
@@ -83,7 +83,7 @@ pub(super) fn hash_spread(
     groups: &mut [BlockHash],
     prints: &mut [LeafPrint],
 ) {
-    if groups.len() < 2 {
+    if !spread::pays(groups.len(), 2) {
         return hash_in_turn(blocks, data, groups, prints);
     }
     groups

@@ -9,8 +9,8 @@ use vram_seal::{
     dsse::Envelope,
     evidence::{
         Challenge, ConfidentialCompute, EnvelopeForm, Evidence, EvidenceFailure, EvidenceStatement,
-        Expectations, ExpectedShard, FailureKind, FindingEnforcement, FindingStatus, PolicyVerdict,
-        Profile, ResidencyVerdict, verify_evidence,
+        Expectations, ExpectedShard, FailureKind, FindingEnforcement, FindingStatus, MAX_FINDINGS,
+        PolicyFindings, PolicyVerdict, Profile, ResidencyVerdict, verify_evidence,
     },
     hash_bytes,
 };
@@ -164,6 +164,21 @@ fn only_a_policy_that_accepts_is_accepted() {
         assert!(failures(&document, &lenient).is_empty());
         let document = with(status, FindingEnforcement::Note);
         assert!(failures(&document, &usual).is_empty());
+    }
+    // What stands in the way is named, and nothing else.
+    let document = signed(|evidence| {
+        evidence.policy.findings[0].status = FindingStatus::Fail;
+        evidence.policy.findings[1].status = FindingStatus::NotApplicable;
+        let mut noted = finding("host.noted", None);
+        noted.status = FindingStatus::Fail;
+        noted.enforcement = FindingEnforcement::Note;
+        evidence.policy.findings.push(noted);
+    });
+    let refused = failures(&document, &usual);
+    assert_eq!(refused.len(), 1, "{refused:#?}");
+    assert!(refused[0].contains("device.own-memory fail: IS_MANAGED 0"));
+    for other in ["region.not-managed", "host.noted"] {
+        assert!(!refused[0].contains(other), "{refused:#?}");
     }
     let none = signed(|evidence| evidence.policy.findings.clear());
     let failures = failures(&none, &lenient);
@@ -355,6 +370,75 @@ fn every_digest_that_is_expected_is_compared() {
     ] {
         assert_refused_for(&document, &expected, says);
     }
+}
+
+#[test]
+fn one_digest_that_is_as_expected_is_enough() {
+    let document = signed(|_| {});
+    let only: [fn(&ExpectedShard) -> ExpectedShard; 3] = [
+        |all| ExpectedShard {
+            content: all.content,
+            ..ExpectedShard::default()
+        },
+        |all| ExpectedShard {
+            verity: all.verity,
+            ..ExpectedShard::default()
+        },
+        |all| ExpectedShard {
+            challenged_verity: all.challenged_verity,
+            ..ExpectedShard::default()
+        },
+    ];
+    for only in only {
+        let mut expected = expectations();
+        for shard in expected.shards.as_mut().unwrap().values_mut() {
+            *shard = only(shard);
+        }
+        assert_eq!(failures(&document, &expected), [""; 0]);
+    }
+}
+
+/// A subject whose file nobody hashed as a whole.
+#[test]
+fn a_shard_needs_no_content_digest() {
+    let subjects =
+        shards().map(|(name, bytes)| Subject::shard(&name, None, VerityDigest::of(&bytes)));
+    EvidenceStatement::evidence(subjects.into(), evidence()).unwrap();
+}
+
+#[test]
+fn evidence_holds_so_many_findings_and_no_more() {
+    let with = |count: usize| {
+        let mut evidence = evidence();
+        let findings = vec![finding("device.own-memory", None); count];
+        evidence.policy = PolicyFindings::new(Profile::Strict, findings);
+        EvidenceStatement::evidence(subjects(), evidence)
+    };
+    with(MAX_FINDINGS).unwrap();
+    for count in [MAX_FINDINGS + 1, 2 * MAX_FINDINGS] {
+        let refused = with(count).unwrap_err().to_string();
+        assert!(
+            refused.contains(&format!("{count} findings, the limit is 16384")),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn a_failure_names_the_shard_that_it_is_about() {
+    let document = signed(|_| {});
+    let mut expected = expectations();
+    expected.shards.as_mut().unwrap().pop_last();
+    expected.challenge = Some(Challenge::from_bytes(&[1; 32]).unwrap());
+    let refused = verify_evidence(&document, key().verifying_key(), &expected).unwrap_err();
+
+    let about: Vec<_> = (refused.failures())
+        .filter_map(EvidenceFailure::shard)
+        .map(ToString::to_string)
+        .collect();
+
+    assert_eq!(about, ["model:1"]);
+    assert_eq!(refused.failures().count(), 2, "{refused}");
 }
 
 #[test]
@@ -614,6 +698,11 @@ fn a_statement_needs_subjects_with_digests() {
         refused(vec![one; 4097]),
         StatementRefusal::Subjects { found: 4097, .. }
     ));
+    let shard = |number: u32| {
+        let name = format!("model:{number}").parse().unwrap();
+        Subject::shard(&name, None, VerityDigest::of(b""))
+    };
+    EvidenceStatement::new((0..4096).map(shard).collect(), evidence()).unwrap();
     let upper: Subject = serde_json::from_str(&format!(
         r#"{{"digest":{{"sha256":"{}"}}}}"#,
         "AB".repeat(32)
