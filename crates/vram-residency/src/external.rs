@@ -8,19 +8,18 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use vram_alloc::{Bytes, ExternalRegion, FrozenRegion, Stream};
+use vram_alloc::{Bytes, ExternalRegion, Stream};
 use vram_policy::Report;
 use vram_policy::residency::ResidencyVerdict;
-use vram_seal::verity::Locator;
-use vram_seal::{ExpectedFrom, Salt, SealRecord, ShardId, VerityDigest};
+use vram_seal::{ExpectedFrom, Salt, ShardId, VerityDigest};
 
-use crate::clock::unix_nanos;
 use crate::event::{Event, Operation};
 use crate::hashing::HostHashing;
 use crate::manager::Manager;
 use crate::progress::Silent;
-use crate::sealing::{Allocated, freezing, nonce};
-use crate::shard::{SealSteps, SealedShard};
+use crate::sealing::{Expected, Job};
+use crate::shard::SealedShard;
+use crate::upload::Passed;
 use crate::{Error, Result};
 
 /// Memory of somebody else's, as it was at one moment. Nothing is signed, and nothing keeps it so.
@@ -117,69 +116,32 @@ impl Manager {
         let claim = self.claim(id)?;
         let size = external.len();
         self.require_size(id, size)?;
-
-        let taken = self.settings().allocator.allocate(size);
-        // Declared first, and so dropped after the region whatever fails.
-        let allocated;
-        let mut region = taken.map_err(|error| self.explain(error))?;
-        allocated = Allocated::tell(self, id, &region)?;
-        self.admit_open(&region)?;
-        let stream = Stream::new(self.settings().allocator.device())?;
-        region
-            .span_mut(0, size)?
-            .copy_from(&stream, external.span(0, size)?)?;
-        stream.synchronize()?;
-        let upload = started.elapsed();
-
-        let region: FrozenRegion = region.freeze()?;
-        let freeze = started.elapsed().saturating_sub(upload);
-        let policy = self.admit_region(&region)?;
-        let (measured, prints) =
-            self.measurer()
-                .measure_with_prints(&region, &Salt::none(), &Silent)?;
-        if measured.digest() != expected {
-            return Err(Error::NotAsTrusted {
-                shard: id.clone(),
-                measured: measured.digest(),
-                expected,
-            });
-        }
-        let measure = started
-            .elapsed()
-            .saturating_sub(upload)
-            .saturating_sub(freeze);
-
-        let record = SealRecord {
-            shard_id: id.clone(),
+        let job = Job {
+            started,
+            claim,
             size,
-            content: None,
-            verity: measured.digest(),
-            device: self.device_id(),
-            sealed_at_unix_nanos: unix_nanos(self.now()?)?,
-            freezing: freezing(&region),
+            expected: Expected {
+                shard: id,
+                content: None,
+                pieces: None,
+                verity: Some(expected),
+            },
+            expected_from: ExpectedFrom::Caller,
             position: None,
             model: None,
-            nonce: nonce()?,
-            key_id: self.key_id(),
-            expected_from: ExpectedFrom::Caller,
+            header: None,
+            hashing: HostHashing::Trusted,
+            progress: &Silent,
         };
-        let locator = Locator::new(measured, prints)?;
-        let sealed = self.sign(record)?;
-        // Another thread's failure may have stopped the manager meanwhile. What is given out was signed before.
-        self.require_running()?;
-        let steps = SealSteps {
-            upload,
-            freeze,
-            measure,
-            total: started.elapsed(),
-        };
-        let hashing = HostHashing::Trusted;
-        let manager = self.clone();
-        let shard = SealedShard::new(manager, region, sealed, locator, None, hashing, steps);
-        claim.pass_on();
-        allocated.pass_on();
-        self.announce(&shard, &policy)?;
-        Ok(shard)
+        self.seal_filled(job, |region| {
+            let stream = Stream::new(self.settings().allocator.device())?;
+            region
+                .span_mut(0, size)?
+                .copy_from(&stream, external.span(0, size)?)?;
+            stream.synchronize()?;
+            // The host saw no byte of it, and hashed none.
+            Ok(Passed::default())
+        })
     }
 
     /// Judges adopted memory as a shard's region is judged, after asking whether it is still what was adopted.

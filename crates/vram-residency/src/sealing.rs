@@ -7,12 +7,17 @@ use vram_alloc::{Bytes, Fate, FrozenRegion, OpenRegion, Released};
 use vram_policy::Report;
 use vram_provenance::PieceDigests;
 use vram_seal::verity::{LeafPrints, Locator};
-use vram_seal::{Digest, Freezing, Salt, SealRecord, ShardId, VerityDigest, VerityMeasurement};
+use vram_seal::{
+    Digest, ExpectedFrom, Freezing, ModelRef, Salt, SealRecord, SetPosition, ShardId, VerityDigest,
+    VerityMeasurement,
+};
 
 use crate::chunks::Chunks;
 use crate::clock::unix_nanos;
 use crate::event::{Event, Operation};
-use crate::manager::Manager;
+use crate::hashing::HostHashing;
+use crate::manager::{Claim, Manager};
+use crate::model::ModelHeader;
 use crate::progress::Progress;
 use crate::request::SealRequest;
 use crate::shard::{SealSteps, SealedShard};
@@ -88,14 +93,6 @@ impl Manager {
         };
         expected.require_size(size)?;
         let header = source.header()?;
-
-        let taken = self.settings().allocator.allocate(size);
-        // Declared first, and so dropped after the region whatever fails.
-        let allocated;
-        let mut region = taken.map_err(|error| self.explain(error))?;
-        allocated = Allocated::tell(self, &id, &region)?;
-        // Before a byte goes there: what the policy refuses may be memory that others see.
-        self.admit_open(&region)?;
         let staging = &self.settings().staging;
         let chunks = Chunks::new(id.clone(), source, size, staging.buffer_len());
         let upload = Upload {
@@ -105,7 +102,49 @@ impl Manager {
             progress,
             together,
         };
-        let passed = upload.run(chunks, &mut region, staging)?;
+        let job = Job {
+            started,
+            claim,
+            size,
+            expected,
+            expected_from,
+            position,
+            model,
+            header,
+            hashing,
+            progress,
+        };
+        self.seal_filled(job, |region| upload.run(chunks, region, staging))
+    }
+
+    /// Takes memory, has it filled, and makes a sealed shard of it. Whoever fills it tells what was hashed of the bytes
+    /// on their way.
+    pub(crate) fn seal_filled(
+        &self,
+        job: Job<'_>,
+        fill: impl FnOnce(&mut OpenRegion) -> Result<Passed>,
+    ) -> Result<SealedShard> {
+        let Job {
+            started,
+            claim,
+            size,
+            expected,
+            expected_from,
+            position,
+            model,
+            header,
+            hashing,
+            progress,
+        } = job;
+        let id = expected.shard;
+        let taken = self.settings().allocator.allocate(size);
+        // Declared first, and so dropped after the region whatever fails.
+        let allocated;
+        let mut region = taken.map_err(|error| self.explain(error))?;
+        allocated = Allocated::tell(self, id, &region)?;
+        // Before a byte goes there: what the policy refuses may be memory that others see.
+        self.admit_open(&region)?;
+        let passed = fill(&mut region)?;
         expected.require(&passed)?;
         let upload = started.elapsed();
 
@@ -154,7 +193,7 @@ impl Manager {
 
     /// Lets everybody know of a new shard, and sees to what its verifications will need. A shard that can't
     /// be recorded is none.
-    pub(crate) fn announce(&self, shard: &SealedShard, policy: &Report) -> Result<()> {
+    fn announce(&self, shard: &SealedShard, policy: &Report) -> Result<()> {
         self.tell(&Event::Sealed {
             record: &shard.sealed_record().record,
             duration: shard.steps().total,
@@ -244,12 +283,27 @@ impl Manager {
 /// What was found of a digest that was not computed.
 const NONE: &str = "none, as it was not computed";
 
+/// What is to be sealed, apart from the bytes.
+pub(crate) struct Job<'a> {
+    /// When it was asked for.
+    pub(crate) started: Instant,
+    pub(crate) claim: Claim<'a>,
+    pub(crate) size: u64,
+    pub(crate) expected: Expected<'a>,
+    pub(crate) expected_from: ExpectedFrom,
+    pub(crate) position: Option<SetPosition>,
+    pub(crate) model: Option<ModelRef>,
+    pub(crate) header: Option<ModelHeader>,
+    pub(crate) hashing: HostHashing,
+    pub(crate) progress: &'a dyn Progress,
+}
+
 /// The digests that the caller expects.
-struct Expected<'a> {
-    shard: &'a ShardId,
-    content: Option<Digest>,
-    pieces: Option<PieceDigests>,
-    verity: Option<VerityDigest>,
+pub(crate) struct Expected<'a> {
+    pub(crate) shard: &'a ShardId,
+    pub(crate) content: Option<Digest>,
+    pub(crate) pieces: Option<PieceDigests>,
+    pub(crate) verity: Option<VerityDigest>,
 }
 
 impl Expected<'_> {
@@ -317,7 +371,7 @@ impl Expected<'_> {
 
 /// Device memory taken for a shard that isn't sealed yet. Dropped after the memory, it tells what
 /// became of it.
-pub(crate) struct Allocated<'a> {
+struct Allocated<'a> {
     manager: &'a Manager,
     shard: Option<&'a ShardId>,
     bytes: Bytes,
@@ -325,11 +379,7 @@ pub(crate) struct Allocated<'a> {
 }
 
 impl<'a> Allocated<'a> {
-    pub(crate) fn tell(
-        manager: &'a Manager,
-        shard: &'a ShardId,
-        region: &OpenRegion,
-    ) -> Result<Self> {
+    fn tell(manager: &'a Manager, shard: &'a ShardId, region: &OpenRegion) -> Result<Self> {
         let bytes = Bytes(region.mapped());
         manager.tell(&Event::Allocated {
             shard,
@@ -345,7 +395,7 @@ impl<'a> Allocated<'a> {
     }
 
     /// The memory is a sealed shard's now, which tells of its end itself.
-    pub(crate) fn pass_on(mut self) {
+    fn pass_on(mut self) {
         self.shard = None;
     }
 }
@@ -359,7 +409,7 @@ impl Drop for Allocated<'_> {
     }
 }
 
-pub(crate) fn freezing(region: &FrozenRegion) -> Freezing {
+fn freezing(region: &FrozenRegion) -> Freezing {
     match region.freezing() {
         vram_alloc::Freezing::Mmu => Freezing::Mmu,
         // Whatever else there will be: the device doesn't enforce it as far as is known here.
@@ -367,7 +417,7 @@ pub(crate) fn freezing(region: &FrozenRegion) -> Freezing {
     }
 }
 
-pub(crate) fn nonce() -> Result<[u8; 16]> {
+fn nonce() -> Result<[u8; 16]> {
     let mut nonce = [0; 16];
     SystemRandom::new()
         .fill(&mut nonce)
