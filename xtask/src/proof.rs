@@ -1,8 +1,8 @@
 //! `cargo xtask proof-bundle`: one command runs every test, and what it writes is the evidence.
 //!
 //! A bundle is a folder of data files, of pages that are computed from them, of a manifest with the hash of each
-//! file and of a signature over the manifest. `--verify` computes everything again from the data files and names
-//! what doesn't add up; it needs no key but the public one.
+//! file and of a signature over the manifest. `--verify` computes results, statuses and pages again from what the
+//! test runners wrote and names what doesn't add up; it needs no key but the public one, and runs no test.
 
 mod campaigns;
 mod conclusion;
@@ -43,10 +43,11 @@ use crate::{link_stub, process};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Run nothing: check the bundle in this folder, and name everything that doesn't add up.
+    /// Run no test: hash the files of the bundle in this folder, check its signature, compute its results, statuses
+    /// and pages again from what the test runners wrote, and name what doesn't add up.
     #[arg(long, value_name = "DIR")]
     verify: Option<PathBuf>,
-    /// Check the signature with this public key, and not with the one in the bundle.
+    /// Check the signature with this public key, and not with the one in the bundle, which has to be the same.
     #[arg(long, value_name = "FILE", requires = "verify")]
     key: Option<PathBuf>,
     /// What was found, as JSON on standard output.
@@ -92,7 +93,7 @@ pub(crate) struct Making {
     /// With --full, how long each fuzzer runs.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     fuzz_seconds: u32,
-    /// Sign with this key, in PKCS#8 PEM form. Without one, a key is made on the spot.
+    /// Sign with this key, in PKCS#8 PEM form. Without one, a key is made for the run and not kept.
     #[arg(long, value_name = "FILE", conflicts_with = "verify")]
     signing_key: Option<PathBuf>,
 }

@@ -123,6 +123,8 @@ fn find_planted_race() -> anyhow::Result<Result<String, String>> {
                 "nightly",
                 "rustc",
                 "-Zsanitizer=thread",
+                // The standard library as it comes is not instrumented: what races is all here.
+                "-Cunsafe-allow-abi-mismatch=sanitizer",
                 "--edition=2021",
             ])
             .args(["-Aunsafe_op_in_unsafe_fn", "-Astatic_mut_refs", "-o"])

@@ -1,15 +1,47 @@
 //! The scenarios of the feature files, with what they came to.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, anyhow};
 use gherkin::GherkinEnv;
 
 use super::files::{FEATURES, Files};
 use super::model::{Feature, Scenario};
-use super::results::SCENARIOS;
 use super::rows::{self, Results};
+
+/// The program that runs the scenarios.
+const PROGRAM: &str = "vram-tests::features";
 
 /// The features of a bundle, by the names of their files.
 pub(super) fn read(files: &Files, results: &Results<'_>) -> anyhow::Result<Vec<Feature>> {
+    let features = parsed(files)?;
+    let features = features.iter();
+    Ok(features
+        .map(|(name, feature)| of_file(name, feature, results))
+        .collect())
+}
+
+/// The ids of the tests that are scenarios. What else their program runs is about the program itself.
+pub(super) fn scenario_ids(files: &Files) -> anyhow::Result<BTreeSet<String>> {
+    let features = parsed(files)?;
+    let ids = features.iter().flat_map(|(name, feature)| {
+        let of_rules = feature.rules.iter().flat_map(|rule| &rule.scenarios);
+        let scenarios = feature.scenarios.iter().chain(of_rules);
+        scenarios.map(|scenario| id(stem(name), scenario))
+    });
+    Ok(ids.collect())
+}
+
+fn id(stem: &str, scenario: &gherkin::Scenario) -> String {
+    format!("{PROGRAM} {stem}::{}", scenario.name)
+}
+
+fn stem(file: &str) -> &str {
+    file.strip_suffix(".feature").unwrap_or(file)
+}
+
+/// The feature files of a bundle, each with its name.
+fn parsed(files: &Files) -> anyhow::Result<Vec<(&str, gherkin::Feature)>> {
     let mut features = Vec::new();
     for (path, _) in files.iter() {
         let Some(name) = path.strip_prefix(FEATURES) else {
@@ -19,13 +51,13 @@ pub(super) fn read(files: &Files, results: &Results<'_>) -> anyhow::Result<Vec<F
         let feature = gherkin::Feature::parse(text, GherkinEnv::default())
             .map_err(|error| anyhow!("{error}"))
             .with_context(|| format!("{path} is no feature file"))?;
-        features.push(of_file(name, &feature, results));
+        features.push((name, feature));
     }
     Ok(features)
 }
 
 fn of_file(file: &str, feature: &gherkin::Feature, results: &Results<'_>) -> Feature {
-    let stem = file.strip_suffix(".feature").unwrap_or(file);
+    let stem = stem(file);
     let mut scenarios = Vec::new();
     for scenario in &feature.scenarios {
         scenarios.push(judge(stem, scenario, &[&feature.tags], results));
@@ -49,7 +81,7 @@ fn judge(
     above: &[&Vec<String>],
     results: &Results<'_>,
 ) -> Scenario {
-    let test = results.of(&format!("{SCENARIOS} {stem}::{}", scenario.name));
+    let test = results.of(&id(stem, scenario));
     let (status, notes) = rows::judge(false, std::slice::from_ref(&test));
     let tags = above
         .iter()
@@ -84,7 +116,7 @@ mod tests {
         let id = "vram-tests::features seal_model::a model that fits";
         let records = [TestRecord {
             id: id.to_owned(),
-            binary: SCENARIOS.to_owned(),
+            binary: PROGRAM.to_owned(),
             name: "seal_model::a model that fits".to_owned(),
             kind: Kind::Feature,
             driver: Driver::Simulated,

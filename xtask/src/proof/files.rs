@@ -46,7 +46,11 @@ const LARGEST: u64 = 256 << 20;
 
 /// Files by their path within the bundle, with `/` between folders.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Files(BTreeMap<String, Vec<u8>>);
+pub(super) struct Files {
+    files: BTreeMap<String, Vec<u8>>,
+    /// Folders that were read and hold nothing, with `/` at the end.
+    empty_folders: Vec<String>,
+}
 
 impl Files {
     /// Reads a folder. What is no plain file and no folder is refused: it could be another thing when it is looked at next.
@@ -59,7 +63,9 @@ impl Files {
     fn read_below(&mut self, folder: &Path, prefix: &str) -> anyhow::Result<()> {
         let entries = fs::read_dir(folder)
             .with_context(|| format!("could not look through {}", folder.display()))?;
+        let mut is_empty = true;
         for entry in entries {
+            is_empty = false;
             let entry = entry?;
             let path = entry.path();
             let Ok(name) = entry.file_name().into_string() else {
@@ -75,10 +81,13 @@ impl Files {
                     bail!("{name} has {bytes} bytes: a bundle's files have at most {LARGEST}");
                 }
                 let content = fs::read(&path).with_context(|| path.display().to_string())?;
-                self.0.insert(name, content);
+                self.files.insert(name, content);
             } else {
                 bail!("{name} is neither a file nor a folder: a bundle holds nothing else");
             }
+        }
+        if is_empty && !prefix.is_empty() {
+            self.empty_folders.push(prefix.to_owned());
         }
         Ok(())
     }
@@ -92,7 +101,7 @@ impl Files {
             );
         }
         let unfinished = folder.with_extension("unfinished");
-        for (name, content) in &self.0 {
+        for (name, content) in &self.files {
             let path = unfinished.join(name);
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
@@ -103,7 +112,7 @@ impl Files {
     }
 
     pub(super) fn insert(&mut self, name: &str, content: impl Into<Vec<u8>>) {
-        self.0.insert(name.to_owned(), content.into());
+        self.files.insert(name.to_owned(), content.into());
     }
 
     /// A document, in the one form that is compared byte for byte.
@@ -117,13 +126,18 @@ impl Files {
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&[u8]> {
-        self.0.get(name).map(Vec::as_slice)
+        self.files.get(name).map(Vec::as_slice)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.0
+        self.files
             .iter()
             .map(|(name, content)| (name.as_str(), content.as_slice()))
+    }
+
+    /// Folders that were read and hold nothing: no manifest lists them, and no bundle is written with one.
+    pub(super) fn empty_folders(&self) -> impl Iterator<Item = &str> {
+        self.empty_folders.iter().map(String::as_str)
     }
 
     /// The text of a file; `None` where there is no such file.

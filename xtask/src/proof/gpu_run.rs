@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 
 use super::files::{self, Files, GPU_RESULTS};
 use super::model::{Driver, Gpu, GpuRun, GpuSuite, Kind, Outcome, Stage, StageOutcome, TestRecord};
+use super::results::{skip, without_name};
 use crate::gpu::results::{self, Results};
 use crate::gpu::suite;
 
@@ -126,10 +127,19 @@ fn record(binary: &str, driver: Driver, gpu: &str, test: &suite::Test) -> TestRe
         // Of what ran simulated, the machine that has the GPU.
         machine: gpu.to_owned(),
         outcome,
-        reason: test.why.clone().or_else(|| without_word.map(str::to_owned)),
+        reason: test
+            .why
+            .as_deref()
+            .map(|why| reason(why, &test.name))
+            .or_else(|| without_word.map(str::to_owned)),
         seconds: None,
         output_sha256: None,
     }
+}
+
+/// Why a test was left out: the line by which it said so, or what the harness says, without the test's name.
+fn reason(why: &str, test: &str) -> String {
+    without_name(&skip(why).unwrap_or_else(|| why.to_owned()), test)
 }
 
 #[cfg(test)]
@@ -241,6 +251,17 @@ pub(super) mod tests {
         );
         assert_eq!(records[1].outcome, Outcome::Skipped);
         assert_eq!(records[1].reason.as_deref(), Some("needs two devices"));
+    }
+
+    #[test]
+    fn why_a_test_was_left_out_is_all_that_its_reason_says() {
+        for why in [
+            "needs two",
+            "SKIPPED: needs two",
+            "SKIPPED shared: needs two",
+        ] {
+            assert_eq!(reason(why, "external::shared"), "needs two");
+        }
     }
 
     #[test]

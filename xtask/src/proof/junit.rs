@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use quick_junit::{Report, TestCase, TestCaseStatus};
 
 use super::model::{Driver, Kind, Outcome, TestRecord};
-use super::results::{HERE, output_hash, skip};
+use super::results::{HERE, output_hash, skip, without_name};
 
 /// How much of a failure is quoted, in characters. All of it is in the file.
 const QUOTED: usize = 400;
@@ -23,6 +23,8 @@ pub(super) fn read(text: &str) -> anyhow::Result<Vec<TestRecord>> {
 }
 
 fn record(binary: &str, case: &TestCase) -> TestRecord {
+    let name = case.name.as_str();
+    let why = |said: &str| quoted(&without_name(said.trim(), name));
     let stdout = case.system_out.as_ref().map_or("", |text| text.as_str());
     let stderr = case.system_err.as_ref().map_or("", |text| text.as_str());
     let (outcome, reason) = match &case.status {
@@ -32,7 +34,7 @@ fn record(binary: &str, case: &TestCase) -> TestRecord {
             (Outcome::Failed, Some(why))
         }
         TestCaseStatus::Success { .. } => match skip(stdout).or_else(|| skip(stderr)) {
-            Some(reason) => (Outcome::Skipped, Some(reason)),
+            Some(reason) => (Outcome::Skipped, Some(without_name(&reason, name))),
             None if stdout.contains(HARNESS_PASSED) => (Outcome::Passed, None),
             None => {
                 let why = "its process ended well, and its harness reports no test that passed";
@@ -46,17 +48,16 @@ fn record(binary: &str, case: &TestCase) -> TestRecord {
             ..
         } => {
             let said = description.as_ref().or(message.as_ref()).or(ty.as_ref());
-            (Outcome::Failed, said.map(|text| quoted(text.as_str())))
+            (Outcome::Failed, said.map(|text| why(text.as_str())))
         }
         TestCaseStatus::Skipped { message, .. } => (
             Outcome::Skipped,
             Some(message.as_ref().map_or_else(
                 || "the harness left it out".to_owned(),
-                |text| quoted(text.as_str()),
+                |text| why(text.as_str()),
             )),
         ),
     };
-    let name = case.name.as_str();
     TestRecord {
         id: format!("{binary} {name}"),
         binary: binary.to_owned(),
@@ -94,13 +95,13 @@ test result: ok. 1 passed; 0 failed</system-out>
             <system-err></system-err>
         </testcase>
         <testcase name="tag::tests::bad" classname="vram-seal" time="0.5">
-            <failure type="test failure with exit code 101">thread 'bad' panicked at src/tag.rs</failure>
+            <failure type="test failure with exit code 101">thread 'tag::tests::bad' (77) panicked at src/tag.rs</failure>
             <system-out>SKIPPED: it failed all the same</system-out>
         </testcase>
     </testsuite>
     <testsuite name="vram-tests::drivers" tests="1" disabled="0" errors="0" failures="0">
         <testcase name="freezing::left" classname="vram-tests::drivers" time="0.01">
-            <system-err>SKIPPED: no virtual memory management</system-err>
+            <system-err>SKIPPED left: no virtual memory management</system-err>
         </testcase>
     </testsuite>
 </testsuites>
@@ -121,7 +122,7 @@ test result: ok. 1 passed; 0 failed</system-out>
                 (
                     "vram-seal tag::tests::bad",
                     Outcome::Failed,
-                    Some("thread 'bad' panicked at src/tag.rs")
+                    Some("panicked at src/tag.rs")
                 ),
                 (
                     "vram-tests::drivers freezing::left",

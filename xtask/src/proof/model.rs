@@ -72,7 +72,7 @@ pub(crate) struct Run {
 pub(crate) struct Signer {
     /// SHA-256 of the public key in its DER form.
     pub(crate) key_id: String,
-    /// Given by whoever ran it. A key made on the spot shows that nothing was changed since, not who signed.
+    /// Given to the run, and not made for it. It is the word of whoever made the bundle, which nothing in it can show.
     pub(crate) given: bool,
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::files::{DOC_TESTS, Files, GPU_RESULTS, JUNIT, JUNIT_GPU, PROPTEST, RESULTS};
 use super::model::{Driver, Kind, TestRecord};
-use super::{doc_tests, gpu_run, junit};
+use super::{doc_tests, features, gpu_run, junit};
 
 /// The machine of tests that ran where the bundle was made.
 pub(super) const HERE: &str = "here";
@@ -24,8 +24,6 @@ const WITHOUT_DRIVER: &[&str] = &[
     "vram-observe",
     "xtask",
 ];
-/// The program that runs the scenarios.
-pub(super) const SCENARIOS: &str = "vram-tests::features";
 
 /// What decides the random cases of property tests: `proptest/config.json`.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -43,13 +41,22 @@ pub(super) struct Proptest {
 /// All results, from what the runners wrote.
 pub(super) fn derive(files: &Files) -> anyhow::Result<Vec<TestRecord>> {
     let proptest: Proptest = files.document(PROPTEST)?.unwrap_or_default();
-    let is_property = |id: &str| proptest.tests.contains(id);
+    let scenarios = features::scenario_ids(files)?;
+    let kind = |test: &TestRecord| {
+        if proptest.tests.contains(&test.id) {
+            Kind::Property
+        } else if scenarios.contains(&test.id) {
+            Kind::Feature
+        } else {
+            kind_by_place(&test.binary)
+        }
+    };
     let mut records = Vec::new();
     for (name, driver) in [(JUNIT, None), (JUNIT_GPU, Some(Driver::Gpu))] {
         if let Some(text) = files.text(name)? {
             let read = junit::read(text).with_context(|| name.to_owned())?;
             records.extend(read.into_iter().map(|test| TestRecord {
-                kind: kind(&test.binary, is_property(&test.id)),
+                kind: kind(&test),
                 driver: driver.unwrap_or_else(|| self::driver(&test.binary)),
                 ..test
             }));
@@ -61,7 +68,7 @@ pub(super) fn derive(files: &Files) -> anyhow::Result<Vec<TestRecord>> {
     if let Some(results) = files.document(GPU_RESULTS)? {
         let read = gpu_run::records(&results);
         records.extend(read.into_iter().map(|test| TestRecord {
-            kind: kind(&test.binary, is_property(&test.id)),
+            kind: kind(&test),
             ..test
         }));
     }
@@ -95,11 +102,9 @@ pub(super) fn package(binary: &str) -> &str {
 }
 
 /// A package's library and its programs are tested by unit tests, what lies beside them by integration tests.
-fn kind(binary: &str, property: bool) -> Kind {
+fn kind_by_place(binary: &str) -> Kind {
     let target = binary.split_once("::").map(|(_, target)| target);
     match target {
-        _ if property => Kind::Property,
-        _ if binary == SCENARIOS => Kind::Feature,
         None => Kind::Unit,
         Some(target) if target.starts_with("bin/") => Kind::Unit,
         Some(_) => Kind::Integration,
@@ -160,6 +165,28 @@ pub(super) fn skip(output: &str) -> Option<String> {
     })
 }
 
+/// A reason without the name of its test, which stands beside it wherever it is shown.
+///
+/// A panic begins with its thread, which the harness names after the test, and a test that could not do its work
+/// may begin with its own name.
+pub(super) fn without_name(reason: &str, test: &str) -> String {
+    let is_of_test = |name: &str| {
+        let before = test.strip_suffix(name);
+        !name.is_empty() && before.is_some_and(|path| path.is_empty() || path.ends_with("::"))
+    };
+    let panic = reason
+        .strip_prefix("thread '")
+        .and_then(|rest| rest.split_once("' "))
+        .filter(|(thread, _)| is_of_test(thread));
+    if let Some((_, rest)) = panic
+        && let Some(at) = rest.find("panicked at ")
+    {
+        return rest.get(at..).unwrap_or(rest).to_owned();
+    }
+    let named = reason.split_once(": ").filter(|(name, _)| is_of_test(name));
+    named.map_or(reason, |(_, why)| why).to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::model::Outcome;
@@ -188,13 +215,62 @@ mod tests {
     }
 
     #[test]
+    fn a_reason_does_not_say_again_which_test_it_is_of() {
+        let test = "tag::tests::bad";
+        for (reason, why) in [
+            (
+                "thread 'tag::tests::bad' (3698) panicked at src/tag.rs:7:5:\nno seal",
+                "panicked at src/tag.rs:7:5:\nno seal",
+            ),
+            (
+                "thread 'bad' panicked at src/tag.rs",
+                "panicked at src/tag.rs",
+            ),
+            ("tag::tests::bad: no fs-verity", "no fs-verity"),
+            ("bad: no fs-verity", "no fs-verity"),
+        ] {
+            assert_eq!(without_name(reason, test), why);
+        }
+        for other in [
+            "thread '<unnamed>' (9) panicked at src/tag.rs",
+            "thread 'ad' panicked at src/tag.rs",
+            "thread 'tag::tests::bad' has overflowed its stack",
+            "another: no fs-verity",
+            ": no fs-verity",
+            "no fs-verity",
+        ] {
+            assert_eq!(without_name(other, test), other);
+        }
+    }
+
+    #[test]
     fn tests_are_told_apart_by_where_they_stand() {
-        assert_eq!(kind("vram-seal", false), Kind::Unit);
-        assert_eq!(kind("vram-cli::bin/vram", false), Kind::Unit);
-        assert_eq!(kind("vram-seal::suite", false), Kind::Integration);
-        assert_eq!(kind("vram-tests::features", false), Kind::Feature);
-        assert_eq!(kind("vram-seal::suite", true), Kind::Property);
-        assert_eq!(kind("vram-seal", true), Kind::Property);
+        assert_eq!(kind_by_place("vram-seal"), Kind::Unit);
+        assert_eq!(kind_by_place("vram-cli::bin/vram"), Kind::Unit);
+        assert_eq!(kind_by_place("vram-seal::suite"), Kind::Integration);
+    }
+
+    #[test]
+    fn of_the_program_that_runs_the_scenarios_only_scenarios_are_feature_results() {
+        let report = junit::tests::REPORT
+            .replace("vram-seal", "vram-tests::features")
+            .replace("tag::tests::good", "seal_model::a model that fits")
+            .replace("tag::tests::bad", "runner::a_scenario_without_steps_fails");
+        let mut files = Files::default();
+        files.insert(JUNIT, report);
+        files.insert(
+            "features/seal_model.feature",
+            "Feature: Sealing\n\n  Scenario: a model that fits\n    Given x\n",
+        );
+
+        let records = derive(&files).unwrap();
+
+        let kind = |name: &str| {
+            let mut named = records.iter().filter(|test| test.name.starts_with(name));
+            named.next().unwrap().kind
+        };
+        assert_eq!(kind("seal_model::"), Kind::Feature);
+        assert_eq!(kind("runner::"), Kind::Integration);
     }
 
     #[test]

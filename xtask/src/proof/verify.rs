@@ -1,8 +1,12 @@
-//! `cargo xtask proof-bundle --verify DIR`: everything a bundle says, computed again from its data.
+//! `cargo xtask proof-bundle --verify DIR`: whether a bundle is whole, and what its pages say follows from its data.
 //!
 //! It needs nothing but the bundle and a public key. The files are hashed and compared with the manifest, the
 //! signature of the manifest is checked, the results are taken again from what the test runners wrote, the
-//! statuses from the results, and the pages are written again and compared byte for byte.
+//! statuses from the results, and the pages are written again and compared byte for byte. Where the source was
+//! unchanged and this checkout has the commit, the bundle's copies of source files are compared with it.
+//!
+//! No test is run. What the runners wrote, and what is said of the stages, the machine, coverage, benchmarks and
+//! campaigns, is the word of whoever signed.
 
 use std::path::Path;
 
@@ -32,7 +36,8 @@ pub(super) struct Verified {
     key: Option<String>,
     /// Whether that key was given, and not taken from the bundle.
     key_given: bool,
-    /// Whether its copies of the catalogue, the scenarios and the lock file were compared with its commit.
+    /// Whether its copies of the catalogue, the scenarios, the lock file and nextest's settings were compared with
+    /// its commit.
     compared_with_commit: bool,
     files: usize,
     problems: Vec<String>,
@@ -89,6 +94,9 @@ impl Verified {
     fn check(&mut self, files: &Files, given: Option<&VerifyingKey>) {
         self.files = files.iter().count();
         let manifest = self.manifest(files);
+        let empty = files.empty_folders();
+        self.problems
+            .extend(empty.map(|folder| format!("{folder}: it was added, and holds no file")));
         self.problems.extend(missing(files));
         self.problems.extend(campaigns::problems(files));
         self.problems.extend(derived(files));
@@ -156,6 +164,13 @@ impl Verified {
             ));
         }
         let key = given.unwrap_or(&own);
+        // The pages name the bundle's own key as the one that signed.
+        if key.id() != own.id() {
+            self.problems.push(format!(
+                "{SIGNER}: it is not the key {} that was given",
+                key.id()
+            ));
+        }
         self.key = Some(key.id().to_string());
         let Some(document) = files.get(SIGNATURE) else {
             self.problems.push(format!("there is no {SIGNATURE}"));
@@ -194,15 +209,15 @@ impl Verified {
             self.files
         ));
         process::report(if self.compared_with_commit {
-            "the catalogue, the scenarios and the lock file are those of its commit"
+            "the catalogue, the scenarios, the lock file and nextest's settings are those of its commit"
         } else {
-            "the catalogue, the scenarios and the lock file were not compared with its commit: either it is of changed \
-             source, or this checkout doesn't have the commit"
+            "the catalogue, the scenarios, the lock file and nextest's settings were not compared with its commit: \
+             either it is of changed source, or this checkout doesn't have the commit"
         });
         if let (Some(key), false) = (&self.key, self.key_given) {
             process::report(&format!(
-                "signed by the key {key}, which is in the bundle itself: nothing was changed since it was signed. Who \
-                 signed it is shown by --key with a public key that you trust"
+                "signed by the key {key}, which is in the bundle itself: nothing was changed since that key signed. \
+                 Whose key it is, only --key shows, with a public key that you have from elsewhere"
             ));
         }
         if let Some(verdict) = self.verdict {

@@ -73,11 +73,15 @@ fn environment(bundle: &Bundle) -> String {
     }
     let signer = &bundle.run.signer;
     let given = if signer.given {
-        "given by whoever made this"
+        "given to the run"
     } else {
-        "made on the spot: it shows that nothing was changed since, not who signed"
+        "made for the run"
     };
-    rows.push(("signed by", format!("{} ({given})", signer.key_id)));
+    rows.push(("signed by", signer.key_id.clone()));
+    rows.push((
+        "the key was",
+        format!("{given}: the maker's own word, which nothing here can show"),
+    ));
     let lines = rows
         .iter()
         .map(|(name, value)| format!("| {} | {} |\n", cell(name), cell(value)));
@@ -149,12 +153,11 @@ fn listed<'t>(title: &str, tests: impl Iterator<Item = &'t TestRecord>) -> Strin
     let lines: String = tests
         .map(|test| {
             let reason = test.reason.as_deref().unwrap_or("it doesn't say why");
-            let reason = reason.lines().next().unwrap_or_default();
             format!(
                 "| {} | {} | {} |\n",
                 code(&test.id),
                 test.driver.shown(),
-                cell(reason)
+                cell(&beginning(reason))
             )
         })
         .collect();
@@ -162,6 +165,16 @@ fn listed<'t>(title: &str, tests: impl Iterator<Item = &'t TestRecord>) -> Strin
         return format!("## {title}\n\nNone.\n\n");
     }
     format!("## {title}\n\n| Test | Driver | Why |\n| --- | --- | --- |\n{lines}\n")
+}
+
+/// The first line of a reason; of a panic, that is where it was, and the next line says why.
+fn beginning(reason: &str) -> String {
+    let mut lines = reason.lines();
+    let first = lines.next().unwrap_or_default();
+    match lines.next() {
+        Some(next) if first.ends_with(':') => format!("{first} {next}"),
+        _ => first.to_owned(),
+    }
 }
 
 fn campaigns(campaigns: &[Campaign]) -> String {
@@ -274,11 +287,23 @@ mod tests {
         let page = write(&fixture::bundle());
 
         assert!(page.contains("| GPU | none |"), "{page}");
-        assert!(page.contains("made on the spot"), "{page}");
+        assert!(
+            page.contains("| the key was | made for the run: the maker's own word"),
+            "{page}"
+        );
         assert!(
             page.contains("| merged run on | NVIDIA H100 80GB HBM3, driver 580.159.04"),
             "{page}"
         );
+    }
+
+    #[test]
+    fn a_reason_that_begins_with_a_place_goes_on_with_what_happened_there() {
+        let panic = "panicked at src/tag.rs:7:5:\nno seal\nstack backtrace:";
+
+        assert_eq!(beginning(panic), "panicked at src/tag.rs:7:5: no seal");
+        assert_eq!(beginning("no seal\nstack backtrace:"), "no seal");
+        assert_eq!(beginning("it said:"), "it said:");
     }
 
     #[test]

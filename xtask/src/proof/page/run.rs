@@ -168,19 +168,35 @@ fn verify(bundle: &Bundle) -> Markup {
                 "cargo xtask proof-bundle --verify path/to/" (bundle.run.id)
             }
             p {
-                "It checks the signature of the manifest, hashes every file again, computes the matrix again from "
-                code { "results.ndjson" } ", writes this page again and compares it byte for byte, and names what "
-                "does not add up. It needs no secret."
+                "It hashes every file again, checks the signature of the manifest, takes " code { "results.ndjson" }
+                " again from what the test runners wrote, computes every status again from that, writes the pages "
+                "again, compares these and the results byte for byte, and names what does not add up. "
+                @if bundle.run.dirty {
+                    "As the source had changes, its copies of the catalogue, the scenarios, the lock file and "
+                    "nextest's settings are compared with no commit. "
+                } @else {
+                    "The catalogue, the scenarios, the lock file and nextest's settings are compared with the commit. "
+                }
+                "It needs no secret."
+            }
+            p {
+                "It runs no test. What the test runners wrote, and what is said of the stages, the machine, coverage, "
+                "benchmarks and reports, is the word of whoever signed."
+            }
+            p {
+                "The signature shows that nothing was changed since this key signed, and not whose key it is: whoever "
+                "changes a bundle can sign it anew with another. Who signed is shown by "
+                code { "--key" } " with a public key that you have from elsewhere."
             }
             dl.facts {
                 div { dt { "Signed by the key with SHA-256" } dd { code { (signer.key_id) } } }
                 div {
-                    dt { "The key" }
+                    dt { "By the maker's own word" }
                     dd {
                         @if signer.given {
-                            "was given by whoever ran it."
+                            "the key was given to the run. Nothing here can show it."
                         } @else {
-                            "was made for this run: it shows that nothing was changed since, not who signed."
+                            "the key was made for the run and not kept. Nothing here can show it."
                         }
                     }
                 }
@@ -188,7 +204,7 @@ fn verify(bundle: &Bundle) -> Markup {
             h3 { "Files" }
             p {
                 "What this page was computed from. The pages themselves and all of these stand in "
-                code { "manifest.json" } ", which is what is signed."
+                code { "manifest.json" } ", whose hash is signed with the commit and what each test came to."
             }
             (files(&bundle.files))
         }
@@ -218,4 +234,44 @@ fn files(files: &[DataFile]) -> Markup {
         }
     };
     scroll("Data files", table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proof::fixture;
+
+    fn shown(change: impl FnOnce(&mut Bundle)) -> String {
+        let mut bundle = fixture::bundle();
+        change(&mut bundle);
+        verify(&bundle).into_string()
+    }
+
+    #[test]
+    fn where_the_key_is_from_is_said_to_be_the_maker_s_own_word() {
+        for (given, said) in [
+            (true, "the key was given to the run."),
+            (false, "the key was made for the run and not kept."),
+        ] {
+            let page = shown(|bundle| bundle.run.signer.given = given);
+
+            let (_, word) = page.split_once("By the maker's own word").unwrap();
+            assert!(
+                word.contains(&format!("{said} Nothing here can show it.")),
+                "{page}"
+            );
+        }
+    }
+
+    #[test]
+    fn copies_of_changed_source_are_not_said_to_be_compared_with_the_commit() {
+        let clean = shown(|bundle| bundle.run.dirty = false);
+        let changed = shown(|bundle| bundle.run.dirty = true);
+
+        assert!(clean.contains("are compared with the commit."), "{clean}");
+        assert!(
+            changed.contains("are compared with no commit."),
+            "{changed}"
+        );
+    }
 }

@@ -185,6 +185,22 @@ fn a_file_that_was_added_or_removed_is_named() {
 }
 
 #[test]
+fn an_empty_folder_that_was_added_is_named() {
+    let (_parent, folder) = bundle(&key());
+    fs::create_dir(folder.join("extra")).unwrap();
+    fs::create_dir_all(folder.join("features/more/below")).unwrap();
+
+    let found = problems(&folder);
+
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(named(&found, "extra/: it was added"), "{found:?}");
+    assert!(
+        named(&found, "features/more/below/: it was added"),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn what_was_left_out_is_found_even_if_it_is_signed_again() {
     let key = key();
     for name in [
@@ -339,6 +355,21 @@ fn a_bundle_signed_anew_by_someone_else_shows_it_under_the_key_that_was_trusted(
 
     assert!(problems(&folder).is_empty());
     assert!(!verify(&folder, Some(trusted.verifying_key())).adds_up);
+}
+
+#[test]
+fn the_given_key_must_be_the_one_that_the_pages_name() {
+    let trusted = key();
+    let (_parent, folder) = bundle(&key());
+    sign_again(&folder, &trusted);
+
+    let found = verify(&folder, Some(trusted.verifying_key())).problems;
+
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        named(&found, "signer.pub.pem: it is not the key"),
+        "{found:?}"
+    );
 }
 
 #[test]
