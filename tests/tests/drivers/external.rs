@@ -1,9 +1,9 @@
 //! Memory that somebody else allocated: what is adopted and measured, and what is refused by which name.
 
 use vram_alloc::{Error, Foreign, Mechanism};
+use vram_raw::Raw;
 
 use crate::content::noise;
-use crate::raw::Raw;
 use crate::sealing::manager_on;
 use crate::subject::{MIB, PAGE, Subject, platforms_alone};
 

@@ -7,11 +7,11 @@
 use std::sync::Arc;
 
 use vram_alloc::{Allocator, AllocatorConfig, Error, Freezing, MemoryKind, Platform};
+use vram_raw::Raw;
 use vram_sys::CUresult;
 
 use crate::child::in_a_process_of_its_own;
 use crate::content::noise;
-use crate::raw::Raw;
 use crate::subject::{driver, platforms};
 
 /// Covers: FZ-1.
@@ -120,14 +120,16 @@ fn a_copy_from_pinned_memory_into_frozen_memory_is_refused_at_the_call() {
 #[test]
 fn a_copy_within_the_device_into_frozen_memory_is_refused_at_the_call() {
     let name = "freezing::a_copy_within_the_device_into_frozen_memory_is_refused_at_the_call";
-    in_a_process_of_its_own(name, || attack(REFUSED, Raw::copy_within));
+    in_a_process_of_its_own(name, || {
+        attack(REFUSED, |raw, to, from| raw.copy_within(to, from, 4096));
+    });
 }
 
 /// Covers: FZ-1.
 #[test]
 fn a_fill_of_frozen_memory_is_refused_at_the_call() {
     let name = "freezing::a_fill_of_frozen_memory_is_refused_at_the_call";
-    in_a_process_of_its_own(name, || attack(REFUSED, |raw, to, _| raw.fill(to)));
+    in_a_process_of_its_own(name, || attack(REFUSED, |raw, to, _| raw.fill(to, 4096)));
 }
 
 /// Covers: FZ-1.
@@ -135,7 +137,9 @@ fn a_fill_of_frozen_memory_is_refused_at_the_call() {
 fn a_kernel_that_writes_frozen_memory_loses_the_context() {
     let name = "freezing::a_kernel_that_writes_frozen_memory_loses_the_context";
     in_a_process_of_its_own(name, || {
-        attack((TAKEN, LOST), |raw, to, from| raw.launch(to, from));
+        attack((TAKEN, LOST), |raw, to, from| {
+            raw.write_digest(to, from, 4096)
+        });
     });
 }
 

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use vram_alloc::{Device, Mechanism, Platform};
+use vram_raw::Raw;
 use vram_residency::{Error, Manager, SealRequest, SealedShard};
 use vram_seal::Freezing;
 use vram_sys::CUresult;
 
 use crate::child::in_a_process_of_its_own;
 use crate::content::noise;
-use crate::raw::Raw;
 use crate::sealing::manager_on;
 use crate::subject::driver;
 
@@ -48,7 +48,10 @@ impl Scene {
     fn attack(&self) -> CUresult {
         let permit = self.manager.verify(&self.attacked).unwrap().permit;
         let address = permit.device_address().unwrap().as_raw();
-        assert_eq!(self.raw.launch(address, address), CUresult::CUDA_SUCCESS);
+        assert_eq!(
+            self.raw.write_digest(address, address, 4096),
+            CUresult::CUDA_SUCCESS
+        );
         self.raw.wait()
     }
 }

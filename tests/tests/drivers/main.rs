@@ -23,7 +23,6 @@ mod external;
 mod freezing;
 mod kernels;
 mod loss;
-mod raw;
 mod residency;
 mod resources;
 mod sealing;

@@ -8,12 +8,11 @@ use std::fmt;
 use std::slice;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use vram_raw::{HostMemory, Raw};
 use vram_sys::{
     CUdeviceptr, CUmemAllocationProp, CUmemGenericAllocationHandle, CUpointer_attribute, CUresult,
     Driver, Table,
 };
-
-use crate::raw::Raw;
 
 /// The functions of a table know nothing of whose they are: there is one of it at a time.
 static STATE: Mutex<Option<State>> = Mutex::new(None);
@@ -46,7 +45,7 @@ pub(crate) enum OtherMemory {
 
 enum Held {
     Managed(u64),
-    Host(*mut c_void),
+    Host(HostMemory),
 }
 
 /// The driver that stands between, and what it holds.
@@ -107,8 +106,8 @@ impl Interference {
                 taken
             }
             OtherMemory::MappedHost => {
-                let (start, taken) = raw.take_mapped_host(len);
-                self.held.push(Held::Host(start));
+                let (memory, taken) = raw.take_mapped_host(len);
+                self.held.push(Held::Host(memory));
                 taken
             }
             OtherMemory::OtherDevice => address,
@@ -133,7 +132,7 @@ impl Drop for Interference {
         for held in self.held.drain(..) {
             match held {
                 Held::Managed(address) => raw.free(address),
-                Held::Host(start) => raw.free_host(start),
+                Held::Host(memory) => raw.free_host(memory),
             }
         }
         raw.leave();

@@ -15,9 +15,6 @@ mod child;
 mod content;
 mod interference;
 mod log;
-#[path = "../drivers/raw.rs"]
-#[expect(dead_code, reason = "the suite over both drivers needs more of it")]
-mod raw;
 mod runner;
 mod scenarios;
 mod scene;

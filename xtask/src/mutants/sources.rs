@@ -124,17 +124,25 @@ impl Sources {
 
     fn lines(&self, packages: &[&str]) -> impl Iterator<Item = &str> {
         let counted = self.closure(packages);
-        let others: Vec<&str> = self
-            .packages
-            .iter()
-            .filter(|(name, _)| !counted.contains(name.as_str()))
-            .map(|(_, member)| member.folder.as_str())
-            .collect();
+        let counted: BTreeSet<String> = counted.into_iter().map(str::to_owned).collect();
         self.files.iter().map(String::as_str).filter(move |line| {
             let path = line.split_once('\t').map_or(*line, |(_, path)| path);
-            let mut left_out = others.iter().chain(BESIDE);
-            COUNTED.contains(&path) || !left_out.any(|left_out| path.starts_with(left_out))
+            let of_others = self
+                .package_of(path)
+                .is_some_and(|package| !counted.contains(package));
+            let left_out = of_others || BESIDE.iter().any(|beside| path.starts_with(beside));
+            COUNTED.contains(&path) || !left_out
         })
+    }
+
+    /// The package that a file is of. One stands in another's folder.
+    fn package_of(&self, path: &str) -> Option<&str> {
+        let mut packages: Vec<_> = self.packages.iter().collect();
+        packages.retain(|(_, member)| path.starts_with(&member.folder));
+        let innermost = packages
+            .into_iter()
+            .max_by_key(|(_, member)| member.folder.len());
+        innermost.map(|(name, _)| name.as_str())
     }
 
     /// These packages and all that they stand on.
@@ -238,6 +246,25 @@ mod tests {
             );
         }
         assert_ne!(name(FILES, &["a"]), name(FILES, &["a", "c"]));
+    }
+
+    #[test]
+    fn a_package_in_anothers_folder_has_its_own_files() {
+        let package = |name: &str, folder: &str| {
+            serde_json::json!({
+                "name": name,
+                "manifest_path": format!("/w/{folder}/Cargo.toml"),
+                "dependencies": [],
+            })
+        };
+        let packages = [package("suites", "tests"), package("raw", "tests/raw")];
+        let metadata = serde_json::json!({"packages": packages}).to_string();
+        let files = "1\ttests/src/lib.rs\n2\ttests/raw/src/lib.rs\n3\ttests/rawer.rs";
+        let sources = Sources::parse(Path::new("/w"), &metadata, files).unwrap();
+        let of = |package| sources.lines(&[package]).collect::<Vec<_>>();
+
+        assert_eq!(of("raw"), ["2\ttests/raw/src/lib.rs"]);
+        assert_eq!(of("suites"), ["1\ttests/src/lib.rs", "3\ttests/rawer.rs"]);
     }
 
     #[test]

@@ -5,9 +5,9 @@ use std::mem::ManuallyDrop;
 
 use cust::memory::{DeviceBuffer, DevicePointer, DeviceSlice};
 use vram_alloc::{Error, FrozenRegion, HashStart, Kernels, Stream};
+use vram_raw::Raw;
 use vram_sys::{CUmemorytype, CUpointer_attribute, CUresult, Function};
 
-use crate::raw::Raw;
 use crate::rig::{MIB, PAGE, Rig, noise, two_devices};
 
 fn frozen(rig: &Rig, len: u64) -> FrozenRegion {
@@ -100,10 +100,11 @@ fn refusal(rig: &Rig, slice: &DeviceSlice<u8>) -> Error {
 fn an_adopted_buffer_is_measured_where_it_lies() {
     let rig = Rig::new();
     let mut digests = rig.allocator.allocate(96).unwrap();
-    let raw = Raw::new(&rig.machine);
-    let address = raw.take_device_memory();
+    let raw = Raw::new(rig.machine.driver());
+    let address = raw.take_all();
     let bytes = noise(7, 3 * 4096);
-    assert_eq!(raw.copy(address + 100, &bytes), CUresult::CUDA_SUCCESS);
+    let copied = raw.copy(address + 100, &bytes);
+    assert_eq!(raw.outcome(copied), CUresult::CUDA_SUCCESS);
     // Never dropped: cust would call the driver of this machine.
     // SAFETY: the memory is held until the test frees it, and any byte is a u8.
     let buffer = unsafe {
@@ -132,15 +133,15 @@ fn an_adopted_buffer_is_measured_where_it_lies() {
         let expected = ring::digest::digest(&ring::digest::SHA256, block);
         assert_eq!(digest, expected.as_ref());
     }
-    raw.free_device_memory(address);
+    raw.free(address);
 }
 
 #[test]
 fn adopting_waits_for_what_is_still_on_its_way() {
     let rig = Rig::new();
-    let raw = Raw::new(&rig.machine);
-    let address = raw.take_device_memory();
-    raw.queue_fill(address, 4096);
+    let raw = Raw::new(rig.machine.driver());
+    let address = raw.take_all();
+    assert_eq!(raw.fill(address, 4096), CUresult::CUDA_SUCCESS);
     assert_eq!(rig.machine.live().queued_work, 1);
 
     let memory = slice(address, 4096);
@@ -149,14 +150,14 @@ fn adopting_waits_for_what_is_still_on_its_way() {
 
     assert_eq!(rig.machine.live().queued_work, 0);
     drop(adopted);
-    raw.free_device_memory(address);
+    raw.free(address);
 }
 
 #[test]
 fn ranges_outside_an_adopted_buffer_are_refused() {
     let rig = Rig::new();
-    let raw = Raw::new(&rig.machine);
-    let address = raw.take_device_memory();
+    let raw = Raw::new(rig.machine.driver());
+    let address = raw.take_all();
     let memory = slice(address, 100);
     // SAFETY: the memory is freed last.
     let adopted = unsafe { rig.device.adopt_cust_slice(&memory) }.unwrap();
@@ -170,17 +171,17 @@ fn ranges_outside_an_adopted_buffer_are_refused() {
         );
     }
     drop(adopted);
-    raw.free_device_memory(address);
+    raw.free(address);
 }
 
 #[test]
 fn memory_of_somebody_else_is_not_adopted() {
     let machine = two_devices();
     let rig = Rig::on(machine, vram_alloc::AllocatorConfig::default());
-    let other = Raw::on(&rig.machine, 1);
-    let others = other.take_device_memory();
-    let raw = Raw::new(&rig.machine);
-    let address = raw.take_device_memory();
+    let other = Raw::on(rig.machine.driver(), 1);
+    let others = other.take_all();
+    let raw = Raw::new(rig.machine.driver());
+    let address = raw.take_all();
     let size = usize::try_from(64 * MIB).unwrap();
     let host = [0_u8; 64];
 
@@ -196,21 +197,21 @@ fn memory_of_somebody_else_is_not_adopted() {
         assert!(error.contains(why), "{error}");
     }
     assert!(matches!(refusal(&rig, &slice(address, 0)), Error::ZeroSize));
-    raw.free_device_memory(address);
+    raw.free(address);
     drop(raw);
-    other.free_device_memory(others);
+    other.free(others);
 }
 
 #[test]
 fn what_the_driver_says_of_memory_decides() {
     let require_refusal = |why: &str, change: &dyn Fn(&Rig)| {
         let rig = Rig::new();
-        let raw = Raw::new(&rig.machine);
-        let address = raw.take_device_memory();
+        let raw = Raw::new(rig.machine.driver());
+        let address = raw.take_all();
         change(&rig);
         let error = refusal(&rig, &slice(address, 64)).to_string();
         assert!(error.contains(why), "{error}");
-        raw.free_device_memory(address);
+        raw.free(address);
     };
     require_refusal("not device memory", &|rig| {
         let kind = CUpointer_attribute::CU_POINTER_ATTRIBUTE_MEMORY_TYPE;
@@ -234,8 +235,8 @@ fn what_the_driver_says_of_memory_decides() {
 #[test]
 fn a_device_lost_while_adopting_is_told_as_lost() {
     let rig = Rig::new();
-    let raw = Raw::new(&rig.machine);
-    let address = raw.take_device_memory();
+    let raw = Raw::new(rig.machine.driver());
+    let address = raw.take_all();
     rig.machine.lose_context(0).unwrap();
 
     let error = refusal(&rig, &slice(address, 64));

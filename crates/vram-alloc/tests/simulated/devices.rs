@@ -1,10 +1,10 @@
 //! Finding and opening devices.
 
 use vram_alloc::{Allocator, AllocatorConfig, Bytes, Error, Mechanism, Platform};
+use vram_raw::Raw;
 use vram_sim::{DeviceModel, Machine};
 use vram_sys::{CUdevice_attribute, CUresult, Function};
 
-use crate::raw::Raw;
 use crate::rig::{MIB, Rig, machine, two_devices};
 
 /// Covers: FN-4.4, IV-002.
@@ -255,7 +255,7 @@ fn opening_a_device_twice_gives_two_handles_of_one_device() {
 fn joining_opens_the_device_of_the_context_that_is_current() {
     let machine = two_devices();
     let platform = Platform::with_driver(machine.driver()).unwrap();
-    let callers = Raw::on(&machine, 1);
+    let callers = Raw::on(machine.driver(), 1);
 
     let device = platform.join_current_context().unwrap();
 
@@ -267,23 +267,24 @@ fn joining_opens_the_device_of_the_context_that_is_current() {
     let region = allocator.allocate(4096).unwrap();
     let frozen = region.freeze().unwrap();
     let address = frozen.expose_address(0, 4096).unwrap().as_raw();
-    let output = callers.take_device_memory();
-    assert_eq!(callers.launch(address, output), CUresult::CUDA_SUCCESS);
-    callers.free_device_memory(output);
+    let output = callers.take_all();
+    let launched = callers.write_digest(output, address, 4096);
+    assert_eq!(callers.outcome(launched), CUresult::CUDA_SUCCESS);
+    callers.free(output);
 }
 
 #[test]
 fn a_joined_context_lives_until_both_sides_have_let_go() {
     let machine = machine(64 * MIB);
     let platform = Platform::with_driver(machine.driver()).unwrap();
-    let callers = Raw::new(&machine);
+    let callers = Raw::new(machine.driver());
     let device = platform.join_current_context().unwrap();
 
     drop(callers);
     device.memory().unwrap();
-    let callers = Raw::new(&machine);
+    let callers = Raw::new(machine.driver());
     drop(device);
-    callers.free_device_memory(callers.take_device_memory());
+    callers.free(callers.take_all());
     drop(callers);
 
     assert!(machine.live().is_empty(), "{:?}", machine.live());
@@ -295,7 +296,7 @@ fn without_a_context_there_is_nothing_to_join() {
     let platform = Platform::with_driver(machine.driver()).unwrap();
 
     let none = platform.join_current_context().unwrap_err();
-    let callers = Raw::new(&machine);
+    let callers = Raw::new(machine.driver());
     let destroyed = CUresult::CUDA_ERROR_CONTEXT_IS_DESTROYED;
     machine.fail_nth(Function::cuCtxGetDevice, 1, destroyed);
     let gone = platform.join_current_context().unwrap_err();
@@ -319,7 +320,7 @@ fn a_join_that_the_driver_refuses_leaves_nothing_retained() {
     ] {
         let machine = machine(64 * MIB);
         let platform = Platform::with_driver(machine.driver()).unwrap();
-        let callers = Raw::new(&machine);
+        let callers = Raw::new(machine.driver());
         machine.fail_always(function, CUresult::CUDA_ERROR_INVALID_VALUE);
 
         let error = platform.join_current_context().unwrap_err();
@@ -351,7 +352,7 @@ fn a_context_that_its_owner_may_destroy_is_not_joined() {
 #[test]
 fn the_callers_thread_is_left_as_it_was_found() {
     let rig = Rig::on(two_devices(), AllocatorConfig::default());
-    let callers = Raw::on(&rig.machine, 1);
+    let callers = Raw::on(rig.machine.driver(), 1);
     assert!(callers.is_alone_on_the_stack());
 
     let mut region = rig.allocator.allocate(64).unwrap();

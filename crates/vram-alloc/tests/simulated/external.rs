@@ -4,9 +4,9 @@ use vram_alloc::{
     Error, ExternalRegion, Foreign, HashStart, Kernels, MappedBuffer, MemoryKind, Probes, ReadSum,
     Readable, Stream,
 };
+use vram_raw::Raw;
 use vram_sys::{CUmemorytype, CUpointer_attribute, CUresult, Function};
 
-use crate::raw::Raw;
 use crate::rig::{BOTH, MIB, PAGE, Rig, noise, two_devices};
 
 fn adopt(rig: &Rig, address: u64, len: u64) -> Result<ExternalRegion, Error> {
@@ -29,10 +29,11 @@ fn refusal(rig: &Rig, address: u64, len: u64) -> Foreign {
 fn a_whole_allocation_is_adopted_and_measured_where_it_lies() {
     let rig = Rig::new();
     let mut digests = rig.allocator.allocate(96).unwrap();
-    let raw = Raw::new(&rig.machine);
+    let raw = Raw::new(rig.machine.driver());
     let bytes = noise(7, 3 * 4096);
     let address = raw.take(bytes.len());
-    assert_eq!(raw.copy(address, &bytes), CUresult::CUDA_SUCCESS);
+    let copied = raw.copy(address, &bytes);
+    assert_eq!(raw.outcome(copied), CUresult::CUDA_SUCCESS);
 
     let adopted = adopt(&rig, address, bytes.len() as u64).unwrap();
     assert_eq!(adopted.len(), bytes.len() as u64);
@@ -54,16 +55,17 @@ fn a_whole_allocation_is_adopted_and_measured_where_it_lies() {
         let expected = ring::digest::digest(&ring::digest::SHA256, block);
         assert_eq!(digest, expected.as_ref());
     }
-    raw.free_device_memory(address);
+    raw.free(address);
 }
 
 #[test]
 fn adopted_memory_is_its_owners_still() {
     let rig = Rig::new();
-    let raw = Raw::new(&rig.machine);
+    let raw = Raw::new(rig.machine.driver());
     let bytes = noise(8, 4096);
     let address = raw.take(4096);
-    assert_eq!(raw.copy(address, &bytes), CUresult::CUDA_SUCCESS);
+    let copied = raw.copy(address, &bytes);
+    assert_eq!(raw.outcome(copied), CUresult::CUDA_SUCCESS);
     let held = rig.allocator.capacity().unwrap();
 
     drop(adopt(&rig, address, 4096).unwrap());
@@ -71,7 +73,7 @@ fn adopted_memory_is_its_owners_still() {
     let id = rig.only_allocation();
     assert_eq!(rig.machine.peek(id, 0, 4096).unwrap(), bytes);
     assert_eq!(rig.allocator.capacity().unwrap(), held);
-    raw.free_device_memory(address);
+    raw.free(address);
 }
 
 #[test]
@@ -93,7 +95,7 @@ fn memory_of_this_crate_can_be_adopted_too() {
 #[test]
 fn every_kind_of_memory_that_is_not_the_devices_is_refused_by_its_name() {
     let rig = Rig::new();
-    let raw = Raw::new(&rig.machine);
+    let raw = Raw::new(rig.machine.driver());
     let len = 4 * MIB;
     let size = usize::try_from(len).unwrap();
     let managed = raw.take_managed(size);
@@ -101,7 +103,7 @@ fn every_kind_of_memory_that_is_not_the_devices_is_refused_by_its_name() {
     let mut own = vec![0_u8; size];
     let registered = raw.register(&mut own);
     let freed = raw.take(size);
-    raw.free_device_memory(freed);
+    raw.free(freed);
 
     assert_eq!(refusal(&rig, managed, len), Foreign::Managed);
     assert_eq!(refusal(&rig, mapped, len), Foreign::MappedHost);
@@ -115,7 +117,7 @@ fn every_kind_of_memory_that_is_not_the_devices_is_refused_by_its_name() {
 
     raw.free_host(host);
     raw.unregister(&mut own);
-    raw.free_device_memory(managed);
+    raw.free(managed);
 }
 
 #[test]
@@ -143,7 +145,7 @@ fn refusals_name_what_was_found() {
 #[test]
 fn a_part_of_an_allocation_is_refused() {
     let rig = Rig::new();
-    let raw = Raw::new(&rig.machine);
+    let raw = Raw::new(rig.machine.driver());
     let address = raw.take(usize::try_from(3 * PAGE).unwrap());
 
     let part = |before, len| {
@@ -169,29 +171,29 @@ fn a_part_of_an_allocation_is_refused() {
     // Rounded up to whole pages, it is all of it.
     assert!(adopt(&rig, address, 2 * PAGE + 1).is_ok());
     assert!(matches!(adopt(&rig, address, 0), Err(Error::ZeroSize)));
-    raw.free_device_memory(address);
+    raw.free(address);
 }
 
 /// Covers: OU-1.
 #[test]
 fn memory_of_another_device_is_refused() {
     let rig = Rig::on(two_devices(), vram_alloc::AllocatorConfig::default());
-    let other = Raw::on(&rig.machine, 1);
+    let other = Raw::on(rig.machine.driver(), 1);
     let address = other.take(4096);
 
     assert_eq!(refusal(&rig, address, 4096), Foreign::WrongDevice);
-    other.free_device_memory(address);
+    other.free(address);
 }
 
 #[test]
 fn what_the_driver_says_and_does_not_say_decides() {
     let refused = |change: &dyn Fn(&Rig)| {
         let rig = Rig::new();
-        let raw = Raw::new(&rig.machine);
+        let raw = Raw::new(rig.machine.driver());
         let address = raw.take(4096);
         change(&rig);
         let why = refusal(&rig, address, 4096);
-        raw.free_device_memory(address);
+        raw.free(address);
         why
     };
     let says = |attribute, value| {
@@ -254,12 +256,12 @@ fn what_the_driver_says_and_does_not_say_decides() {
 #[test]
 fn memory_that_was_freed_and_allocated_anew_is_not_what_was_adopted() {
     let rig = Rig::new();
-    let raw = Raw::new(&rig.machine);
+    let raw = Raw::new(rig.machine.driver());
     let address = raw.take(4096);
     let adopted = adopt(&rig, address, 4096).unwrap();
     adopted.recheck().unwrap();
 
-    raw.free_device_memory(address);
+    raw.free(address);
     let gone = adopted.recheck().unwrap_err();
     let again = raw.take(4096);
     assert_eq!(
@@ -287,13 +289,13 @@ fn memory_that_was_freed_and_allocated_anew_is_not_what_was_adopted() {
         "{other}"
     );
     drop(adopted);
-    raw.free_device_memory(again);
+    raw.free(again);
 }
 
 #[test]
 fn a_device_that_is_lost_meanwhile_is_told_as_lost() {
     let rig = Rig::new();
-    let raw = Raw::new(&rig.machine);
+    let raw = Raw::new(rig.machine.driver());
     let address = raw.take(4096);
     let adopted = adopt(&rig, address, 4096).unwrap();
     rig.machine.lose_context(0).unwrap();
@@ -308,7 +310,7 @@ fn a_device_that_is_lost_meanwhile_is_told_as_lost() {
 #[test]
 fn ranges_outside_are_refused() {
     let rig = Rig::new();
-    let raw = Raw::new(&rig.machine);
+    let raw = Raw::new(rig.machine.driver());
     let address = raw.take(100);
     let adopted = adopt(&rig, address, 100).unwrap();
     let mapped = MappedBuffer::new(&rig.device, 100).unwrap();
@@ -325,7 +327,7 @@ fn ranges_outside_are_refused() {
         }
     }
     drop((adopted, mapped));
-    raw.free_device_memory(address);
+    raw.free(address);
 }
 
 #[test]

@@ -2,10 +2,10 @@
 //! and fills the driver refuses before it comes to that.
 
 use vram_alloc::{Error, Freezing, Mechanism, MemoryKind};
+use vram_raw::Raw;
 use vram_sim::Protection;
 use vram_sys::{CUpointer_attribute, CUresult, Function};
 
-use crate::raw::Raw;
 use crate::rig::{BOTH, MIB, PAGE, Rig, noise};
 
 const REFUSED: CUresult = CUresult::CUDA_ERROR_INVALID_VALUE;
@@ -32,8 +32,8 @@ fn attack(expected: CUresult, write: impl FnOnce(&Raw, u64, u64) -> CUresult) {
         .map(|view| view.id)
         .collect();
 
-    let raw = Raw::new(&rig.machine);
-    assert_eq!(write(&raw, target, source), expected);
+    let raw = Raw::new(rig.machine.driver());
+    assert_eq!(raw.outcome(write(&raw, target, source)), expected);
 
     let bytes_now = rig.machine.peek(held[0], 0, 8192).unwrap();
     assert_eq!(bytes_now, bytes, "the bytes changed");
@@ -67,7 +67,7 @@ fn a_fill_of_frozen_memory_is_refused() {
 /// Covers: FZ-1.
 #[test]
 fn a_kernel_that_writes_frozen_memory_loses_the_context() {
-    attack(LOST, |raw, target, source| raw.launch(source, target));
+    attack(LOST, |raw, to, from| raw.write_digest(to, from, 4096));
 }
 
 /// Covers: FZ-2.
@@ -79,8 +79,9 @@ fn plain_memory_freezes_in_software_only() {
     let target = frozen.expose_address(0, 4096).unwrap().as_raw();
 
     // The device does as it is told: this is why the handle says so.
-    let raw = Raw::new(&rig.machine);
-    assert_eq!(raw.copy(target, &[7; 16]), CUresult::CUDA_SUCCESS);
+    let raw = Raw::new(rig.machine.driver());
+    let copied = raw.copy(target, &[7; 16]);
+    assert_eq!(raw.outcome(copied), CUresult::CUDA_SUCCESS);
 
     assert_eq!(frozen.observe().unwrap().access, Some(3));
 }

@@ -18,7 +18,6 @@ mod kernels;
 mod loss;
 mod privacy;
 mod probes;
-mod raw;
 mod releasing;
 mod rig;
 mod staging;

@@ -6,9 +6,9 @@ use vram_alloc::{
     AllocatorConfig, Bytes, Event, HashStart, Kernels, MappedBuffer, MemoryKind, PinnedBuffer,
     Probes, Readback, RowTables, StagingRing, Stopwatch, Stream,
 };
+use vram_raw::Raw;
 use vram_sys::{CUresult, Function};
 
-use crate::raw::Raw;
 use crate::rig::{BOTH, Rig};
 
 fn shown(value: &dyn Debug) -> [String; 4] {
@@ -127,7 +127,7 @@ fn every_type_says_what_it_is() {
     let buffer = ring.acquire().unwrap();
     let sent = ring.acquire().unwrap();
     let sent = ring.send(sent, 5, &mut open, 0).unwrap();
-    let raw = Raw::new(&rig.machine);
+    let raw = Raw::new(rig.machine.driver());
     let foreign = raw.take(2 << 20);
     // SAFETY: the test frees it after dropping what adopted it, and uses nothing of it.
     let adopted = unsafe { device.adopt(foreign, 2 << 20) }.unwrap();
@@ -180,7 +180,7 @@ fn every_type_says_what_it_is() {
         "SpanMut { len: 16, .. }"
     );
     drop((buffer, sent, adopted));
-    raw.free_device_memory(foreign);
+    raw.free(foreign);
     drop(open);
     assert_eq!(format!("{fate:?}"), "Fate(Some(Wiped))");
 }

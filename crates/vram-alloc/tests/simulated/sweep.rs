@@ -5,15 +5,17 @@
 //! [`tolerated`] says so; and once everything is dropped, nothing is held but what [`left_by`] says,
 //! and no byte of the secret is anywhere.
 
+use std::slice;
+
 use vram_alloc::{
     Allocator, AllocatorConfig, Device, Error, Event, HashStart, Kernels, Mechanism, PinnedBuffer,
     Platform, Probes, ReadSum, Readback, RowTables, SELF_TEST_SCRATCH, StagingRing, Stopwatch,
     Stream,
 };
+use vram_raw::Raw;
 use vram_sim::{Call, DeviceModel, Execution, Live, Machine};
 use vram_sys::{CUresult, Function};
 
-use crate::raw::Raw;
 use crate::rig::{PAGE, SECRET, secret};
 
 /// Page-locked memory that the machine has: what the path needs, to the page.
@@ -321,16 +323,17 @@ fn assert_shows_no_address(error: &Error, machine: &Machine) {
 /// No byte of the secret is in memory that the next owner gets. (The machine could search all its
 /// memory for it; this is faster, and the sweeps do it thousands of times.)
 fn assert_nothing_left(machine: &Machine, struck: Struck) {
-    let raw = Raw::new(machine);
-    assert!(
-        !holds_secret(&raw.free_pinned_memory(PINNABLE)),
-        "{struck:?}"
-    );
+    let raw = Raw::new(machine.driver());
+    let pinned = raw.take_host(PINNABLE);
+    // SAFETY: the driver has given so many bytes there, which the simulator has initialised.
+    let bytes = unsafe { slice::from_raw_parts(pinned.start(), PINNABLE) };
+    assert!(!holds_secret(bytes), "{struck:?}");
+    raw.free_host(pinned);
     // Of a lost device, memory is released as it is: the driver clears what it gives to others.
     if struck.is_sticky() {
         return;
     }
-    let address = raw.take_device_memory();
+    let address = raw.take_all();
     assert_eq!(machine.bytes_in_use(0).unwrap(), MEMORY);
     for view in machine.allocations(0).unwrap() {
         for offset in (0..view.size).step_by(PIECE) {
@@ -338,7 +341,7 @@ fn assert_nothing_left(machine: &Machine, struck: Struck) {
             assert!(!holds_secret(&piece), "{struck:?}");
         }
     }
-    raw.free_device_memory(address);
+    raw.free(address);
 }
 
 /// Bytes looked at together; device memory comes in multiples of it.

@@ -1,22 +1,19 @@
 //! A simulated machine, a manager on it, and an observer that keeps what it hears.
 
 use std::io::Read;
-use std::ptr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
 use vram_alloc::Platform;
-use vram_kernels::{KernelArgs, PTX, Sha256BlocksArgs, THREADS_PER_BLOCK};
+use vram_raw::Raw;
 use vram_residency::SealedShard;
 use vram_residency::{
     Clock, Error, Event, Manager, ManagerBuilder, Observer, ObserverError, SealRequest,
 };
 use vram_seal::{SealKey, ShardId};
 use vram_sim::{DeviceModel, Machine};
-use vram_sys::{
-    CUmemAccess_flags, CUmemAccessDesc, CUmemLocation, CUmemLocationType, CUresult, Driver, Table,
-};
+use vram_sys::{CUresult, Driver};
 
 /// Bytes in the simulated device: enough for every suite, and small enough to fill.
 pub(crate) const DEVICE: u64 = 64 << 20;
@@ -229,114 +226,39 @@ impl Outsider {
         }
     }
 
+    /// In the device's context for as long as a call takes.
+    fn raw(&self) -> Raw {
+        Raw::new(Arc::clone(&self.driver))
+    }
+
     /// Allocates plain device memory with these bytes in it.
     pub(crate) fn allocate(&self, bytes: &[u8]) -> u64 {
-        let mut address = 0;
-        let taken = self.in_the_context(|table| {
-            // SAFETY: the driver writes one address.
-            unsafe { (table.cuMemAlloc_v2)(&raw mut address, bytes.len()) }
-        });
-        assert_eq!(taken, CUresult::CUDA_SUCCESS);
+        let address = self.raw().take(bytes.len());
         assert_eq!(self.write(address, bytes), CUresult::CUDA_SUCCESS);
         address
     }
 
     pub(crate) fn free(&self, address: u64) {
-        let freed = self.in_the_context(|table| {
-            // SAFETY: the address is an allocation of a test's, which has done with it.
-            unsafe { (table.cuMemFree_v2)(address) }
-        });
-        assert_eq!(freed, CUresult::CUDA_SUCCESS);
+        self.raw().free(address);
     }
 
     /// Copies bytes to a device address, and waits. The driver looks at where they go.
     pub(crate) fn write(&self, address: u64, bytes: &[u8]) -> CUresult {
-        self.in_the_context(|table| {
-            let source = bytes.as_ptr().cast();
-            // SAFETY: the source is readable; what lies at the address is the point of the test.
-            unsafe { (table.cuMemcpyHtoDAsync_v2)(address, source, bytes.len(), ptr::null_mut()) }
-        })
+        let raw = self.raw();
+        raw.outcome(raw.copy(address, bytes))
     }
 
     /// Lets a kernel write to a device address, and waits. Only the device sees where it writes.
     pub(crate) fn write_by_kernel(&self, address: u64) -> CUresult {
-        self.in_the_context(|table| {
-            let (mut module, mut function) = (ptr::null_mut(), ptr::null_mut());
-            // SAFETY: PTX is NUL-terminated text; the driver writes one handle.
-            let loaded = unsafe {
-                (table.cuModuleLoadDataEx)(
-                    &raw mut module,
-                    PTX.as_ptr().cast(),
-                    0,
-                    ptr::null_mut(),
-                    ptr::null_mut(),
-                )
-            };
-            assert_eq!(loaded, CUresult::CUDA_SUCCESS);
-            let name = Sha256BlocksArgs::KERNEL.name().as_ptr();
-            // SAFETY: the module is loaded, the name NUL-terminated; the driver writes one handle.
-            let found = unsafe { (table.cuModuleGetFunction)(&raw mut function, module, name) };
-            assert_eq!(found, CUresult::CUDA_SUCCESS);
-            // The digest of what lies there, over it.
-            let mut args = Sha256BlocksArgs::new(address, 1, address);
-            let mut parameters = [(&raw mut args).cast()];
-            // SAFETY: the kernel takes one parameter of this type; where it writes is the point of
-            // the test.
-            unsafe {
-                (table.cuLaunchKernel)(
-                    function,
-                    1,
-                    1,
-                    1,
-                    THREADS_PER_BLOCK,
-                    1,
-                    1,
-                    0,
-                    ptr::null_mut(),
-                    parameters.as_mut_ptr(),
-                    ptr::null_mut(),
-                )
-            }
-        })
+        let raw = self.raw();
+        // The digest of what lies there, over it.
+        raw.outcome(raw.write_digest(address, address, 1))
     }
 
     /// Lets kernels write to memory that was frozen.
     pub(crate) fn allow_writes(&self, address: u64, len: u64) -> CUresult {
-        let access = CUmemAccessDesc {
-            location: CUmemLocation {
-                type_: CUmemLocationType::CU_MEM_LOCATION_TYPE_DEVICE,
-                id: 0,
-            },
-            flags: CUmemAccess_flags::CU_MEM_ACCESS_FLAGS_PROT_READWRITE,
-        };
-        self.in_the_context(|table| {
-            let len = usize::try_from(len).unwrap();
-            // SAFETY: the driver reads one access descriptor; that the range is another's is the point
-            // of the test.
-            unsafe { (table.cuMemSetAccess)(address, len, &raw const access, 1) }
-        })
-    }
-
-    /// Queues work in the device's context, and waits for it if it was taken.
-    fn in_the_context(&self, work: impl FnOnce(&Table) -> CUresult) -> CUresult {
-        let table = self.driver.table();
-        let mut context = ptr::null_mut();
-        // SAFETY: the driver writes one handle.
-        unsafe { (table.cuDevicePrimaryCtxRetain)(&raw mut context, 0) };
-        // SAFETY: the context was retained.
-        unsafe { (table.cuCtxPushCurrent_v2)(context) };
-        let queued = work(table);
-        // SAFETY: a context is current.
-        let done = unsafe { (table.cuCtxSynchronize)() };
-        // SAFETY: it was pushed above.
-        unsafe { (table.cuCtxPopCurrent_v2)(&raw mut context) };
-        // SAFETY: it was retained above.
-        unsafe { (table.cuDevicePrimaryCtxRelease_v2)(0) };
-        if queued == CUresult::CUDA_SUCCESS {
-            done
-        } else {
-            queued
-        }
+        let len = usize::try_from(len).unwrap();
+        self.raw().allow_writes(address, len)
     }
 }
 

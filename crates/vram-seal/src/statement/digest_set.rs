@@ -90,3 +90,25 @@ impl Subject {
         &self.digest
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shards_digests_are_listed_by_name() {
+        let content = Digest::of(b"weights");
+        let verity = VerityDigest::from_bytes([7; 32]);
+        let shard = "one".parse().unwrap();
+        let of = |content| Subject::shard(&shard, content, verity);
+        let (content_text, verity_text) = (content.to_string(), verity.to_string());
+        let fsverity = (DigestSet::FSVERITY_SHA256, verity_text.as_str());
+
+        let both = of(Some(content));
+        let listed: Vec<_> = both.digests().iter().collect();
+        assert_eq!(listed, [fsverity, (DigestSet::SHA256, &content_text)]);
+        let one = of(None);
+        assert_eq!(one.digests().iter().collect::<Vec<_>>(), [fsverity]);
+        assert_eq!(DigestSet::default().iter().next(), None);
+    }
+}

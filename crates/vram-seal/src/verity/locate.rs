@@ -232,6 +232,11 @@ mod tests {
     }
 
     #[test]
+    fn a_groups_index_reads_as_its_number() {
+        assert_eq!(format!("{:>3}", GroupIndex::new(12)), " 12");
+    }
+
+    #[test]
     fn several_changes_are_all_found() {
         let mut data = vec![1; SIZE];
         let locator = locator(&data);

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use cucumber::{given, then, when};
 use serde_json::{Value, json};
+use vram_raw::Raw;
 use vram_seal::{Freezing, SealKey, SealedRecord, sign};
 use vram_sys::CUresult;
 
 use crate::interference::OtherMemory;
-use crate::raw::Raw;
 use crate::skipping::skip;
 use crate::world::World;
 
@@ -108,7 +108,7 @@ fn copy_refused(world: &mut World) {
 #[when(expr = "a kernel of other code in the process writes over {string}")]
 fn kernel_writes(world: &mut World, id: String) {
     let (raw, address) = attack(world, &id);
-    let called = raw.launch(address, address);
+    let called = raw.write_digest(address, address, 4096);
     world.driver_said = Some((called, raw.wait()));
     // The context is lost, and can't be left in order.
 }

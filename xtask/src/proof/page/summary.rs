@@ -13,8 +13,8 @@ pub(super) fn section(bundle: &Bundle, _: &Index<'_>) -> Markup {
         section id="summary" aria-labelledby="summary-title" {
             h2 id="summary-title" { "Summary" }
             p {
-                "A requirement has passed when every test that claims it ran, none failed, one at least was not skipped, and, "
-                "where it is about the device, one of them ran on a GPU. Percentages are rounded down. Tests that need no device run on the host alone."
+                "A requirement has passed when every test that claims it ran, none failed, one at least passed (where the catalogue "
+                "names a test, that one), and, where it is about the device, one passed on a GPU. Percentages are rounded down. Tests that need no device run on the host alone."
             }
             (specifications(bundle))
             (tests(bundle))
