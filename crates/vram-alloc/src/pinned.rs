@@ -114,14 +114,6 @@ impl Drop for PinnedMemory {
     }
 }
 
-impl fmt::Debug for PinnedMemory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PinnedMemory")
-            .field("len", &self.len)
-            .finish_non_exhaustive()
-    }
-}
-
 /// A page-locked host buffer (`cuMemHostAlloc`) for copies in either direction that this thread
 /// doesn't wait for.
 ///

@@ -72,7 +72,6 @@ impl Kernels {
         output: &mut OpenRegion,
     ) -> Result<()> {
         // The table first, then the messages one after the other.
-        const TABLE: u64 = 16 * 3;
         let mut bytes = Vec::new();
         let mut text = Vec::new();
         for (_, message, _) in MESSAGES {
@@ -80,16 +79,18 @@ impl Kernels {
             bytes.extend_from_slice(&message_row(start, length));
             text.extend_from_slice(message);
         }
-        let text_len = len_u64(&text);
+        let (table_len, text_len) = (len_u64(&bytes), len_u64(&text));
         bytes.append(&mut text);
         input.write(0, &bytes)?;
-        output.write(0, &[0xa5; 32 * 3])?;
-        let (table, data) = (input.span(0, TABLE)?, input.span(TABLE, text_len)?);
-        self.hash_messages(stream, data, table, &mut output.span_mut(0, 32 * 3)?)?;
+        let mut digests = [[0xa5; 32]; MESSAGES.len()];
+        output.write(0, digests.as_flattened())?;
+        let table = input.span(0, table_len)?;
+        let text = input.span(table_len, text_len)?;
+        let mut room = output.span_mut(0, len_u64(digests.as_flattened()))?;
+        self.hash_messages(stream, text, table, &mut room)?;
         stream.synchronize()?;
-        let mut digests = [0; 32 * 3];
-        output.read_back(0, &mut digests)?;
-        for ((vector, _, expected), digest) in MESSAGES.iter().zip(digests.chunks_exact(32)) {
+        output.read_back(0, digests.as_flattened_mut())?;
+        for ((vector, _, expected), digest) in MESSAGES.iter().zip(&digests) {
             compare(vector, digest, expected)?;
         }
         Ok(())

@@ -246,6 +246,30 @@ mod tests {
     }
 
     #[test]
+    fn a_read_that_a_signal_interrupts_is_made_again() {
+        struct Interrupted(bool);
+        impl Read for Interrupted {
+            fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+                self.0 = !self.0;
+                if self.0 {
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
+                room.fill(7);
+                Ok(room.len())
+            }
+        }
+        let mut reader = Interrupted(false);
+        let from = Opened::Reader(&mut reader);
+        let chunks = Chunks::new("m".parse().unwrap(), from, 10, 4096);
+        let mut buffer = [0; 10];
+
+        let (_, read) = chunks.read_next(&mut buffer, || false).unwrap();
+
+        read.unwrap();
+        assert_eq!(buffer, [7; 10]);
+    }
+
+    #[test]
     fn a_reader_is_not_read_for_a_crew_that_is_halted() {
         struct Unreadable;
         impl Read for Unreadable {
