@@ -98,23 +98,26 @@ fn a_shard_shows_who_hashed_it() {
 
 #[test]
 fn a_change_in_a_shard_is_located_whoever_hashed_it() {
-    let bytes = weights(3_000_001);
-    for hashing in ALL {
-        let machine = machine();
-        let manager = crewed(&machine);
-        let request = SealRequest::bytes(id("shard"), &bytes);
-        let shard = manager.seal(demanding(request, hashing, &bytes)).unwrap();
-        let allocation = allocation_of(&machine, &bytes);
-        for offset in [700_000, 3_000_000] {
-            machine.flip_bit(allocation, offset, 6).unwrap();
+    // The second is long enough for the device to combine its leaves.
+    for (len, last, block) in [(3_000_001, 3_000_000, 732), (12_000_001, 11_000_000, 2685)] {
+        let bytes = weights(len);
+        for hashing in ALL {
+            let machine = machine();
+            let manager = crewed(&machine);
+            let request = SealRequest::bytes(id("shard"), &bytes);
+            let shard = manager.seal(demanding(request, hashing, &bytes)).unwrap();
+            let allocation = allocation_of(&machine, &bytes);
+            for offset in [700_000, last] {
+                machine.flip_bit(allocation, offset, 6).unwrap();
+            }
+
+            let error = manager.verify(&shard).unwrap_err();
+
+            let Error::Tampered { difference, .. } = error else {
+                panic!("{error:?}")
+            };
+            assert_eq!(difference.blocks, [170, block], "{len} bytes, {hashing}");
         }
-
-        let error = manager.verify(&shard).unwrap_err();
-
-        let Error::Tampered { difference, .. } = error else {
-            panic!("{error:?}")
-        };
-        assert_eq!(difference.blocks, [170, 732], "{hashing}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use vram_policy::{CheckId, Policy};
 use vram_residency::metrics::{CATALOGUE, Kind};
-use vram_residency::{Manager, MetricsObserver, SealRequest};
+use vram_residency::{Event, Manager, MetricsObserver, Observer as _, SealRequest};
 use vram_sim::Machine;
 
 use crate::support::*;
@@ -132,19 +132,25 @@ fn every_metric_names_its_device_and_none_names_a_shard() {
 
 #[test]
 fn the_policys_findings_are_counted_by_subject_and_status() {
-    let text = counted(|_, _| {});
-
     let statuses = ["pass", "not-applicable", "warn", "unknown", "fail"];
-    let count = |status: &str| {
+    let mut counts = Vec::new();
+    let text = counted(|_, manager| {
+        let findings = manager.device_report().findings();
+        counts.extend(statuses.map(|status| {
+            let such = findings
+                .iter()
+                .filter(|found| found.status.as_str() == status);
+            (status, f64::from(u32::try_from(such.count()).unwrap()))
+        }));
+    });
+
+    assert!(!counts.is_empty());
+    for (status, expected) in counts {
         let status = format!(r#"status="{status}""#);
-        value(
-            &text,
-            "vram_policy_findings",
-            &[r#"subject="device""#, &status],
-        )
-    };
-    let all: f64 = statuses.map(count).iter().sum();
-    assert!(all > 0.0, "{text}");
+        let labels = [r#"subject="device""#, &status];
+        let found = value(&text, "vram_policy_findings", &labels);
+        assert!((found - expected).abs() < 0.5, "{status}: {found} {text}");
+    }
     let verdicts = ["accepted", "accepted-with-warnings", "undecided", "refused"];
     let verdict = |verdict: &str| {
         let verdict = format!(r#"verdict="{verdict}""#);
@@ -157,6 +163,36 @@ fn the_policys_findings_are_counted_by_subject_and_status() {
     let [accepted, with_warnings, undecided, refused] = verdicts.map(verdict);
     assert!((accepted + with_warnings - 1.0).abs() < 0.5, "{text}");
     assert!(undecided + refused < 0.5, "{text}");
+}
+
+#[test]
+fn violations_are_counted_by_check_and_those_of_none_as_the_residency_proofs() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    metrics::with_local_recorder(&recorder, || {
+        let observer = MetricsObserver::new();
+        let violation = |checks: &[CheckId]| {
+            let event = Event::PolicyViolation {
+                shard: None,
+                checks: checks.to_vec(),
+                reason: "it is not as it should be".to_owned(),
+            };
+            observer.on_event(&event).unwrap();
+        };
+        let counts = |check: &str| {
+            let check = format!(r#"check="{check}""#);
+            value(&handle.render(), "vram_policy_violations_total", &[&check])
+        };
+        let [one, other] = [CheckId::DeviceEccErrors, CheckId::RegionNotExportable];
+
+        violation(&[one, other]);
+        violation(&[one]);
+        assert!((counts(one.as_str()) - 2.0).abs() < 0.5);
+        assert!((counts(other.as_str()) - 1.0).abs() < 0.5);
+        assert!(!handle.render().contains(r#"check="residency""#));
+        violation(&[]);
+        assert!((counts("residency") - 1.0).abs() < 0.5);
+    });
 }
 
 #[test]

@@ -122,7 +122,9 @@ fn what_is_debugged_says_what_it_is() {
     let shown = format!("{manager:?}");
     assert!(shown.starts_with("Manager {"), "{shown}");
     assert!(shown.contains("stopped: None"), "{shown}");
-    drop(manager.seal(request).unwrap());
+    let shard = manager.seal(request).unwrap();
+    let permit = manager.verify(&shard).unwrap().permit;
+    assert_eq!(format!("{permit:?}"), r#"ExecutionPermit { shard: "one" }"#);
 }
 
 /// Neither in hexadecimal nor in decimal.
