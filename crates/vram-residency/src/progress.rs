@@ -40,3 +40,14 @@ pub(crate) struct Silent;
 impl Progress for Silent {
     fn advanced(&self, _: Stage, _: u64, _: u64) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_reads_as_what_is_done() {
+        let shown = [Stage::Upload, Stage::Measure].map(|stage| stage.to_string());
+        assert_eq!(shown, ["upload", "measure"]);
+    }
+}

@@ -88,3 +88,53 @@ impl Drop for Alarm<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    /// A thread that ends some time after it hears that the manager is gone, and then says that it did.
+    fn slow(ended: &Arc<AtomicBool>) -> Rechecks {
+        let (manager_lives, until_dropped) = mpsc::channel::<()>();
+        let ended = Arc::clone(ended);
+        Rechecks {
+            manager_lives: Some(manager_lives),
+            thread: Some(thread::spawn(move || {
+                until_dropped.recv().unwrap_err();
+                thread::sleep(Duration::from_millis(50));
+                ended.store(true, Ordering::SeqCst);
+            })),
+        }
+    }
+
+    #[test]
+    fn who_drops_it_waits_for_the_threads_end() {
+        let ended = Arc::new(AtomicBool::new(false));
+        let rechecks = slow(&ended);
+
+        drop(rechecks);
+
+        assert!(ended.load(Ordering::SeqCst));
+    }
+
+    #[test]
+    fn a_thread_that_drops_it_does_not_wait_for_itself() {
+        let (give, take) = mpsc::channel::<Rechecks>();
+        let (manager_lives, until_dropped) = mpsc::channel::<()>();
+        let (tell, told) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            drop(take.recv().unwrap());
+            tell.send(until_dropped.recv()).unwrap();
+        });
+        let rechecks = Rechecks {
+            manager_lives: Some(manager_lives),
+            thread: Some(thread),
+        };
+
+        give.send(rechecks).unwrap();
+
+        assert!(told.recv().unwrap().is_err());
+    }
+}

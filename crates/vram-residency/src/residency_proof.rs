@@ -195,7 +195,7 @@ impl ResidencyProver {
     fn pass(&mut self, memory: Span<'_>, pass: u8, sums: &mut Option<Vec<u8>>) -> Result<u64> {
         let len = self.sums.len();
         let mut room = self.sums.span_mut(0, len)?;
-        room.fill(&self.stream, 0xa0 | (pass & 0x0f))?;
+        room.fill(&self.stream, 0xa0_u8.wrapping_add(pass))?;
         self.watch.start(&self.stream)?;
         self.probes.read(&self.stream, memory, &mut room)?;
         self.watch.stop(&self.stream)?;

@@ -252,6 +252,23 @@ fn pinned_copies_arrive_both_ways_in_order() {
 }
 
 #[test]
+fn a_buffer_is_wiped_once_what_goes_up_from_it_has_gone() {
+    let bench = Bench::new();
+    let bytes = noise(6, 4096);
+    let mut region = bench.region(&[0; 4096]);
+    let mut buffer = PinnedBuffer::new(&bench.rig.device, 4096).unwrap();
+    buffer.bytes_mut().unwrap().copy_from_slice(&bytes);
+    let mut span = region.span_mut(0, 4096).unwrap();
+    buffer.upload(&bench.stream, &mut span).unwrap();
+    let queued = bench.rig.machine.live().queued_work;
+    assert!(queued > 0, "the copy is to be pending");
+
+    drop(buffer);
+
+    assert_eq!(Bench::contents(&region), bytes);
+}
+
+#[test]
 fn a_range_longer_than_the_buffer_is_refused() {
     let bench = Bench::new();
     let mut region = bench.region(&[0; 65]);

@@ -49,7 +49,7 @@ pub struct Expectations {
 
 impl Expectations {
     /// How old a measurement may be, unless another age is set.
-    pub const DEFAULT_MAX_AGE: Duration = Duration::from_secs(10 * 60);
+    pub const DEFAULT_MAX_AGE: Duration = Duration::from_mins(10);
     /// How far another machine's clock may be ahead, unless something else is set.
     pub const DEFAULT_CLOCK_SKEW: Duration = Duration::from_secs(30);
 

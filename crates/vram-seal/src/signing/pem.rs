@@ -66,6 +66,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn no_more_than_16_kibibytes_are_read() {
+        limit_len(16_384).unwrap();
+        let refused = limit_len(16_385);
+        assert!(matches!(
+            refused,
+            Err(KeyRefusal::TooLong {
+                found: 16_385,
+                limit: 16_384
+            })
+        ));
+    }
+
+    #[test]
     fn a_file_of_another_kind_is_told_what_to_do() {
         for (found, says) in [
             ("ENCRYPTED PRIVATE KEY", "decrypt it"),

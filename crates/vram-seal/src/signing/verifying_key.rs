@@ -215,12 +215,29 @@ mod tests {
         0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
     ];
 
+    /// The points of small order as they may be encoded: with either sign, and two of them also with `p` added.
     fn encodings() -> impl Iterator<Item = [u8; ED25519_LEN]> {
-        SMALL_ORDER.into_iter().flat_map(|y| {
-            let mut negative = y;
-            negative[31] |= 0x80;
-            [y, negative]
-        })
+        let between =
+            |first: &str, byte: &str, last: &str| [first, &byte.repeat(30), last].concat();
+        let order_8 = |last: &str| {
+            let ends = [
+                "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc",
+                "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03",
+            ];
+            [format!("{}{last}", ends[0]), format!("{}{last}", ends[1])]
+        };
+        let texts = [
+            [between("00", "00", "00"), between("00", "00", "80")],
+            [between("01", "00", "00"), between("01", "00", "80")],
+            [between("ec", "ff", "7f"), between("ec", "ff", "ff")],
+            [between("ed", "ff", "7f"), between("ed", "ff", "ff")],
+            [between("ee", "ff", "7f"), between("ee", "ff", "ff")],
+            [order_8("05")[0].clone(), order_8("85")[0].clone()],
+            [order_8("7a")[1].clone(), order_8("fa")[1].clone()],
+        ];
+        let bytes = |text: &String| hex::decode(text).unwrap().try_into().unwrap();
+        let encodings: Vec<_> = texts.as_flattened().iter().map(bytes).collect();
+        encodings.into_iter()
     }
 
     fn read(public: &[u8; ED25519_LEN]) -> Result<VerifyingKey> {

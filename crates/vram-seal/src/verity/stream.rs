@@ -83,17 +83,18 @@ pub(super) fn hash_spread(
     groups: &mut [BlockHash],
     prints: &mut [LeafPrint],
 ) {
-    if !spread::pays(groups.len(), 2) {
-        return hash_in_turn(blocks, data, groups, prints);
+    if spread::pays(groups.len(), 2) {
+        groups
+            .par_iter_mut()
+            .zip(prints.par_chunks_mut(HASHES_PER_BLOCK))
+            .zip(data.par_chunks(GROUP_SIZE))
+            // A group takes half a millisecond and more: hand them out one by one, so that
+            // no thread is left with several while another has run dry.
+            .with_max_len(1)
+            .for_each(|((group, prints), data)| hash_group(blocks, data, group, prints));
+    } else {
+        hash_in_turn(blocks, data, groups, prints);
     }
-    groups
-        .par_iter_mut()
-        .zip(prints.par_chunks_mut(HASHES_PER_BLOCK))
-        .zip(data.par_chunks(GROUP_SIZE))
-        // A group takes half a millisecond and more: hand them out one by one, so that
-        // no thread is left with several while another has run dry.
-        .with_max_len(1)
-        .for_each(|((group, prints), data)| hash_group(blocks, data, group, prints));
 }
 
 fn hash_group(blocks: &BlockHasher, data: &[u8], group: &mut BlockHash, prints: &mut [LeafPrint]) {
