@@ -111,16 +111,13 @@ impl Manager {
 
     /// What a verification says of where the bytes lie, which were hashed in so much time: for free.
     pub(crate) fn residency_of_verification(&self, size: u64, took: Duration) -> ResidencyVerdict {
-        let copy = self.residency().copy.get().copied();
         let link = if self.is_telling(size) {
+            let copy = self.residency().copy.get().copied();
             LinkEvidence::new(self.residency_facts(), copy)
         } else {
             // Too small, whatever the link: that needs nobody to be asked.
-            let properties = self.device();
             LinkEvidence {
-                integrated: properties.integrated,
-                host_page_tables: properties.uses_host_page_tables,
-                measured_copy: copy,
+                integrated: self.device().integrated,
                 ..LinkEvidence::default()
             }
         };

@@ -132,3 +132,51 @@ fn by_bytes(facts: ManagementFacts) -> (Option<Vec<ProcessFacts>>, Option<String
     });
     (Some(processes), None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vram_policy::ProcessKind;
+
+    /// What is said of so many processes.
+    fn said(processes: u32) -> String {
+        let process = |pid| ProcessFacts {
+            pid,
+            name: Some(format!("p{pid}")),
+            bytes: None,
+            kind: ProcessKind::Compute,
+            ours: pid == 2,
+        };
+        let room = NoRoom {
+            needed: Bytes(2 << 20),
+            available: Bytes(0),
+            budget: None,
+            over_budget: false,
+            used: None,
+            total: None,
+            holders: Some((1..=processes).map(process).collect()),
+            unobserved: None,
+        };
+        room.to_string()
+    }
+
+    #[test]
+    fn who_holds_the_rest_is_listed_up_to_eight() {
+        let unknown = "an unknown number of bytes";
+        let one = format!("Held by p1 (pid 1): {unknown}. Drop");
+        let two =
+            format!("Held by p1 (pid 1): {unknown}, p2 (pid 2, this process): {unknown}. Drop");
+        let eighth = format!(", p8 (pid 8): {unknown}");
+        for (processes, says) in [
+            (0, "No process is known to hold the rest. Drop"),
+            (1, &one),
+            (2, &two),
+            (8, &format!("{eighth}. Drop")),
+            (9, &format!("{eighth} and 1 more. Drop")),
+            (11, &format!("{eighth} and 3 more. Drop")),
+        ] {
+            let said = said(processes);
+            assert!(said.contains(says), "{processes}: {said}");
+        }
+    }
+}

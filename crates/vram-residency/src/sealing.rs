@@ -496,6 +496,33 @@ mod tests {
     }
 
     #[test]
+    fn every_piece_that_is_expected_has_to_be_there() {
+        let shard = "shard".parse().unwrap();
+        let [one, other] = [Digest::of(b"one"), Digest::of(b"other")];
+        let pieces = PieceDigests::new(8, std::num::NonZeroU64::new(4).unwrap(), vec![one, other]);
+        let pieces = pieces.unwrap();
+        let expected = Expected {
+            shard: &shard,
+            content: None,
+            pieces: None,
+            verity: None,
+        };
+        let found = |digests: &[Digest]| expected.require_pieces(&pieces, digests);
+
+        found(&[one, other]).unwrap();
+        for wrong in [
+            &[one][..],
+            &[],
+            &[one, other, one],
+            &[other, one],
+            &[one, one],
+        ] {
+            let error = found(wrong).unwrap_err();
+            assert!(error.is_integrity_failure(), "{wrong:?}: {error}");
+        }
+    }
+
+    #[test]
     fn a_seal_that_nobody_wants_any_more_reads_nothing_and_leaves_nothing() {
         struct Unreadable;
         impl Read for Unreadable {

@@ -133,6 +133,21 @@ mod tests {
     }
 
     #[test]
+    fn a_part_is_given_up_with_the_whole() {
+        struct Wanted(bool);
+        impl Progress for Wanted {
+            fn advanced(&self, _: Stage, _: u64, _: u64) {}
+            fn is_cancelled(&self) -> bool {
+                !self.0
+            }
+        }
+        for wanted in [true, false] {
+            let to = Wanted(wanted);
+            assert_eq!(Sum::new(&to, 30).part().is_cancelled(), !wanted);
+        }
+    }
+
+    #[test]
     fn parts_add_up_and_measuring_is_told_once_all_is_uploaded() {
         let heard = Heard::default();
         let sum = Sum::new(&heard, 30);

@@ -133,6 +133,23 @@ struct Failure {
     error: Error,
 }
 
+impl Failure {
+    /// The one that counts: a lost device before a bad file, then the first in the file.
+    fn or(self, other: Self) -> Self {
+        let rank = |failure: &Self| (!failure.error.is_fatal(), failure.at);
+        if rank(&other) < rank(&self) {
+            other
+        } else {
+            self
+        }
+    }
+}
+
+/// Whether a thread that carries so many bytes, alone or beside others, has them hashed on two.
+const fn spread_pays(alone: bool, len: usize) -> bool {
+    alone && len >= SPREAD_FROM
+}
+
 impl Crew<'_, '_> {
     fn work(&self, mut lent: Lent<'_>) {
         let mut alarm = Alarm {
@@ -192,7 +209,7 @@ impl Crew<'_, '_> {
         let Some(content) = &self.content else {
             return groups();
         };
-        if self.alone && data.len() >= SPREAD_FROM {
+        if spread_pays(self.alone, data.len()) {
             let content = || content.take_in(chunk, data, || self.is_halted());
             return rayon::join(content, groups).1;
         }
@@ -218,13 +235,13 @@ impl Crew<'_, '_> {
         self.halted.load(Ordering::Relaxed)
     }
 
-    /// Keeps the failure that counts: a lost device before a bad file, then the first in the file.
+    /// Keeps the failure that counts.
     fn fail(&self, failure: Failure) {
-        let rank = |failure: &Failure| (!failure.error.is_fatal(), failure.at);
         let mut kept = lock(&self.failure);
-        if kept.as_ref().is_none_or(|kept| rank(&failure) < rank(kept)) {
-            *kept = Some(failure);
-        }
+        *kept = Some(match kept.take() {
+            Some(kept) => kept.or(failure),
+            None => failure,
+        });
         drop(kept);
         self.halt();
     }
@@ -381,5 +398,72 @@ impl Verity {
     fn finish(self) -> Result<(VerityMeasurement, LeafPrints)> {
         let tree = self.tree.into_inner();
         Ok(tree.unwrap_or_else(PoisonError::into_inner).finish()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_takes_a_chunk_at_once_if_it_is_the_next() {
+        let bytes = [7; 30];
+        let chunk = |index: u64| Chunk {
+            index,
+            offset: index.saturating_mul(10),
+            len: 10,
+        };
+        let content = InTurn::new(None);
+
+        assert!(!content.take_in_if_next(&chunk(1), &bytes[10..20]));
+        for index in 0..3 {
+            let taken = content.take_in_if_next(&chunk(index), &bytes[..10]);
+            assert!(taken, "{index}");
+        }
+        assert!(!content.take_in_if_next(&chunk(1), &bytes[10..20]));
+        assert_eq!(content.finish().0, Some(Digest::of(&bytes)));
+    }
+
+    #[test]
+    fn a_lone_thread_hashes_on_two_what_is_large_enough() {
+        assert!(spread_pays(true, SPREAD_FROM));
+        assert!(spread_pays(true, usize::MAX));
+        assert!(!spread_pays(true, 65_535));
+        assert!(!spread_pays(false, usize::MAX));
+    }
+
+    #[test]
+    fn of_two_failures_a_lost_device_counts_and_then_the_first_in_the_file() {
+        let bad = |at| {
+            let shard = "shard".parse().unwrap();
+            let error = Error::Cancelled { shard };
+            Failure { at, error }
+        };
+        let lost = |at| {
+            let error = vram_alloc::Error::DeviceLost {
+                function: vram_sys::Function::cuMemcpyHtoDAsync_v2,
+                name: "CUDA_ERROR_LAUNCH_FAILED".to_owned(),
+            };
+            Failure {
+                at,
+                error: error.into(),
+            }
+        };
+        let kept = |first: Failure, second: Failure| {
+            let kept = first.or(second);
+            (kept.error.is_fatal(), kept.at)
+        };
+
+        assert_eq!(kept(bad(1), bad(2)), (false, 1));
+        assert_eq!(kept(bad(2), bad(1)), (false, 1));
+        assert_eq!(kept(bad(1), lost(2)), (true, 2));
+        assert_eq!(kept(lost(2), bad(1)), (true, 2));
+        assert_eq!(kept(lost(2), lost(1)), (true, 1));
+        // Two threads never fail at the same chunk; were it so, the first to say so is believed.
+        let first = Failure {
+            at: 1,
+            error: Error::NoKey,
+        };
+        assert!(matches!(first.or(bad(1)).error, Error::NoKey));
     }
 }

@@ -123,6 +123,9 @@ fn what_is_debugged_says_what_it_is() {
     assert!(shown.starts_with("Manager {"), "{shown}");
     assert!(shown.contains("stopped: None"), "{shown}");
     let shard = manager.seal(request).unwrap();
+    let shown = format!("{shard:?}");
+    assert!(shown.starts_with(r#"SealedShard { id: "one", "#), "{shown}");
+    assert!(shown.contains(&format!("{:?}", shard.verity_digest())));
     let permit = manager.verify(&shard).unwrap().permit;
     assert_eq!(format!("{permit:?}"), r#"ExecutionPermit { shard: "one" }"#);
 }
