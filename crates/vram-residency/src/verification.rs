@@ -109,3 +109,28 @@ impl fmt::Display for Difference {
         write!(f, ", in {} of its 512 KiB groups", self.changed_groups)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_is_listed_and_the_rest_is_counted() {
+        let shown = Difference::SHOWN as u64;
+        let said = |blocks: u64| {
+            let difference = Difference {
+                changed_groups: 3,
+                blocks: (0..blocks).collect(),
+                unpinned: Vec::new(),
+            };
+            difference.to_string()
+        };
+
+        let two = "block 0 (bytes 0..4096), block 1 (bytes 4096..8192), in 3 of its 512 KiB groups";
+        assert_eq!(said(2), two);
+        assert!(!said(shown).contains("more"), "{}", said(shown));
+        assert!(said(shown + 1).contains(" and 1 more blocks, in 3"));
+        assert!(said(shown + 7).contains(" and 7 more blocks, in 3"));
+        assert_eq!(said(shown).matches("block ").count(), Difference::SHOWN);
+    }
+}

@@ -24,7 +24,6 @@ pub(super) fn read_in(
 ) -> Result<SecretBytes, SecretRefusal> {
     /// All but the user's bits and the group's to read.
     const FORBIDDEN: u32 = 0o037;
-    const ROOT: u32 = 0;
 
     require_name(name, &['/', '\0'], "with no '/' and no NUL")?;
     if name == "." || name == ".." {
@@ -36,9 +35,14 @@ pub(super) fn read_in(
     let folder = folder
         .filter(|folder| folder.is_absolute())
         .ok_or(SecretRefusal::NoCredentials)?;
-    super::file::read_if(&folder.join(name), limit, FORBIDDEN, |owner, user| {
-        owner == user || owner == ROOT
-    })
+    super::file::read_if(&folder.join(name), limit, FORBIDDEN, may_own)
+}
+
+/// Whether this one may own a credential of that user's.
+#[cfg(unix)]
+pub(super) const fn may_own(owner: u32, user: u32) -> bool {
+    const ROOT: u32 = 0;
+    owner == user || owner == ROOT
 }
 
 /// There is no systemd.

@@ -301,3 +301,13 @@ fn no_refusal_holds_any_of_the_secret() {
         );
     }
 }
+
+#[test]
+fn a_credential_is_roots_or_the_users_own() {
+    const SERVICE: u32 = 1000;
+    assert!(credential::may_own(0, SERVICE));
+    assert!(credential::may_own(SERVICE, SERVICE));
+    assert!(credential::may_own(0, 0));
+    assert!(!credential::may_own(1001, SERVICE));
+    assert!(!credential::may_own(SERVICE, 0));
+}
