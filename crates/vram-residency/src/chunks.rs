@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use vram_seal::ShardId;
 
-use crate::source::{OpenFile, Opened};
+use crate::source::{OpenFile, Opened, uninterrupted};
 use crate::sync::Mutex;
 use crate::{Error, Result};
 
@@ -167,13 +167,8 @@ impl<'a> Chunks<'a> {
         Ok(())
     }
 
-    fn uninterrupted(&self, at: u64, mut read: impl FnMut() -> io::Result<usize>) -> Result<usize> {
-        loop {
-            match read() {
-                Err(source) if source.kind() == io::ErrorKind::Interrupted => {}
-                answer => return answer.map_err(|source| self.failed(at, source)),
-            }
-        }
+    fn uninterrupted(&self, at: u64, read: impl FnMut() -> io::Result<usize>) -> Result<usize> {
+        uninterrupted(read).map_err(|source| self.failed(at, source))
     }
 
     fn failed(&self, read: u64, source: io::Error) -> Error {

@@ -387,6 +387,15 @@ mod tests {
     }
 
     #[test]
+    fn a_prover_shows_its_device_and_the_link() {
+        let (_machine, mut prover) = prover();
+        prover.measured_copy().unwrap();
+        let shown = format!("{prover:?}");
+        assert!(shown.starts_with("ResidencyProver { device: "), "{shown}");
+        assert!(shown.contains("measured_copy: Some(Rate("), "{shown}");
+    }
+
+    #[test]
     fn without_room_there_is_no_control_and_without_a_device_no_answer() {
         let (machine, prover) = prover();
         assert!(prover.control(&[(0, 1 << 30)]).unwrap().is_none());

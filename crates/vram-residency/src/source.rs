@@ -108,12 +108,10 @@ impl OpenFile {
         let mut buffer = vec![0; at_a_time];
         let mut offset = 0_u64;
         loop {
-            let read = match self.read_at(&mut buffer, offset) {
-                Ok(0) => return Ok(()),
-                Ok(read) => read,
-                Err(source) if source.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(source) => return Err(failed(source)),
-            };
+            let read = uninterrupted(|| self.read_at(&mut buffer, offset)).map_err(failed)?;
+            if read == 0 {
+                return Ok(());
+            }
             take(buffer.get(..read).unwrap_or_default());
             offset = offset.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
         }
@@ -130,7 +128,7 @@ impl OpenFile {
                 }
             })?;
         let parsed = header.data().start;
-        if !header.tensors().is_empty() && parsed > 0 {
+        if !header.tensors().is_empty() {
             self.header = Some(HeaderBytes {
                 len: parsed,
                 groups: self.hash_start(parsed)?,
@@ -161,14 +159,6 @@ impl OpenFile {
     #[cfg(unix)]
     pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
         std::os::unix::fs::FileExt::read_at(&self.file, buffer, offset)
-    }
-
-    /// Reads from a place in the file, one thread at a time.
-    #[cfg(not(unix))]
-    pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
-        let _alone = crate::manager::lock(&self.seeking);
-        (&self.file).seek(SeekFrom::Start(offset))?;
-        (&self.file).read(buffer)
     }
 
     /// Whether these bytes, which start with a group, are those that were parsed, as far as the header
@@ -221,10 +211,39 @@ fn fingerprint(metadata: &Metadata) -> impl PartialEq + use<> {
     )
 }
 
-/// What a write to a file changes: its size and its time.
 #[cfg(not(unix))]
-fn fingerprint(metadata: &Metadata) -> impl PartialEq + use<> {
-    (metadata.len(), metadata.modified().ok())
+use self::elsewhere::fingerprint;
+
+/// What other systems than Unix have in its place.
+#[cfg(not(unix))]
+mod elsewhere {
+    use super::*;
+
+    impl OpenFile {
+        /// Reads from a place in the file, one thread at a time.
+        pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+            let _alone = crate::manager::lock(&self.seeking);
+            (&self.file).seek(SeekFrom::Start(offset))?;
+            (&self.file).read(buffer)
+        }
+    }
+
+    /// What a write to a file changes: its size and its time.
+    pub(super) fn fingerprint(metadata: &Metadata) -> impl PartialEq + use<> {
+        (metadata.len(), metadata.modified().ok())
+    }
+}
+
+/// Reads again what a signal interrupted.
+pub(crate) fn uninterrupted(
+    mut read: impl FnMut() -> std::io::Result<usize>,
+) -> std::io::Result<usize> {
+    loop {
+        match read() {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            answer => return answer,
+        }
+    }
 }
 
 fn require_regular(path: &Path, metadata: &Metadata) -> Result<()> {

@@ -94,20 +94,26 @@ impl Manager {
                 | ResidencyReason::NoControl
                 | ResidencyReason::LinkNotMeasured
         );
-        let verdict = match is_open.then(|| self.residency_proof(shard)) {
-            None => verdict,
-            Some(Ok(settled)) => settled,
-            // Where there is no room to settle it, it stays open, and the evidence says so.
-            Some(Err(error)) if error.is_retriable() => {
-                tracing::debug!(%error, "where the shard lies could not be settled");
-                verdict
-            }
-            Some(Err(error)) => return Err(error),
+        let verdict = if is_open {
+            settled(verdict, self.residency_proof(shard))?
+        } else {
+            verdict
         };
         Ok(evidence::Residency {
             verdict: stated(&verdict),
             reason: fitting_text(&verdict.to_string()),
         })
+    }
+}
+
+/// What a proof makes of a verdict that was open. Where there is no room for one it stays open, and the evidence says so.
+fn settled(open: ResidencyVerdict, proof: Result<ResidencyVerdict>) -> Result<ResidencyVerdict> {
+    match proof {
+        Err(error) if error.is_retriable() => {
+            tracing::debug!(%error, "where the shard lies could not be settled");
+            Ok(open)
+        }
+        proof => proof,
     }
 }
 
@@ -149,6 +155,21 @@ mod tests {
             },
         }
         .judge()
+    }
+
+    #[test]
+    fn a_verdict_stays_open_where_there_is_no_room_to_settle_it() {
+        let (open, proven) = (verdict(false, 120), verdict(false, 4));
+        let no_room = vram_alloc::Error::OutOfMemory {
+            needed: vram_alloc::Bytes(2),
+            available: vram_alloc::Bytes(1),
+            budget: None,
+        };
+
+        assert_eq!(settled(open.clone(), Ok(proven.clone())).unwrap(), proven);
+        assert_eq!(settled(open.clone(), Err(no_room.into())).unwrap(), open);
+        let refused = settled(open, Err(vram_alloc::Error::ZeroSize.into()));
+        assert!(refused.is_err());
     }
 
     #[test]

@@ -45,9 +45,17 @@ pub(super) const fn may_own(owner: u32, user: u32) -> bool {
     owner == user || owner == ROOT
 }
 
-/// There is no systemd.
 #[cfg(not(unix))]
-pub(super) fn read(name: &str, _: usize) -> Result<SecretBytes, SecretRefusal> {
-    require_name(name, &['/', '\0'], "with no '/' and no NUL")?;
-    Err(SecretRefusal::Unsupported)
+pub(super) use self::elsewhere::read;
+
+/// What other systems than Unix have in its place.
+#[cfg(not(unix))]
+mod elsewhere {
+    use super::*;
+
+    /// There is no systemd.
+    pub(in crate::keys) fn read(name: &str, _: usize) -> Result<SecretBytes, SecretRefusal> {
+        require_name(name, &['/', '\0'], "with no '/' and no NUL")?;
+        Err(SecretRefusal::Unsupported)
+    }
 }

@@ -35,8 +35,12 @@ pub(super) fn read_if(
     };
     // What is looked at is what is open: the path may name another file by then. A pipe that nobody writes to does not
     // hold this up.
-    let flags =
-        OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let flags = OFlags::RDONLY
+        .union(OFlags::CLOEXEC)
+        .union(OFlags::NOFOLLOW)
+        .union(OFlags::NONBLOCK)
+        .union(OFlags::NOCTTY);
+    // A socket can't even be opened.
     let file = open(path, flags, Mode::empty()).map_err(|error| match error {
         Errno::LOOP | Errno::MLINK => SecretRefusal::SymbolicLink,
         error => system("opening it")(error),
@@ -48,7 +52,6 @@ pub(super) fn read_if(
             found: match kind {
                 FileType::Directory => "a folder",
                 FileType::Fifo => "a pipe",
-                FileType::Socket => "a socket",
                 _ => "a device",
             },
         });
@@ -70,8 +73,16 @@ pub(super) fn read_if(
     )?)
 }
 
-/// Who may read a file can't be told here: it is not read.
 #[cfg(not(unix))]
-pub(super) fn read(_: &Path, _: usize) -> Result<SecretBytes, SecretRefusal> {
-    Err(SecretRefusal::Unsupported)
+pub(super) use self::elsewhere::read;
+
+/// What other systems than Unix have in its place.
+#[cfg(not(unix))]
+mod elsewhere {
+    use super::*;
+
+    /// Who may read a file can't be told here: it is not read.
+    pub(in crate::keys) fn read(_: &Path, _: usize) -> Result<SecretBytes, SecretRefusal> {
+        Err(SecretRefusal::Unsupported)
+    }
 }

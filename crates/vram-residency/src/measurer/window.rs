@@ -235,6 +235,13 @@ mod tests {
             .iter()
             .filter(|window| matches!(window, Window::Batch(_)));
         assert_eq!(batches.count(), 2);
+        let own = windows.iter().filter_map(|window| match window {
+            Window::Run(run) => Some(run.item),
+            Window::Batch(_) => None,
+        });
+        let mut own: Vec<_> = own.collect();
+        own.dedup();
+        assert_eq!(own, [6, 7, 11], "those of 128 groups and more");
     }
 
     #[test]

@@ -80,6 +80,12 @@ mod tests {
     const PACKED: ElementType = ElementType::new("Q4_0", 32, 18);
 
     #[test]
+    fn a_type_reads_as_its_name() {
+        assert_eq!(PLAIN.to_string(), "F32");
+        assert_eq!(PACKED.to_string(), PACKED.name());
+    }
+
+    #[test]
     fn plain_elements_take_their_own_bytes() {
         assert_eq!(PLAIN.bytes(3), Some(12));
         assert!(PLAIN.fills_blocks(3));

@@ -30,8 +30,8 @@ use super::table::{self, Tensor, TensorTable};
 /// The first bytes of every GGUF file.
 pub(super) const MAGIC: [u8; 4] = *b"GGUF";
 
-/// The shortest description of a tensor: empty name, no dimension, type, offset.
-const LEAST_TENSOR: u64 = 8 + 4 + 4 + 8;
+/// The shortest description of a tensor: the length of an empty name (8 bytes), no dimension (4), type (4), offset (8).
+const LEAST_TENSOR: u64 = 24;
 
 /// Reads the header of a GGUF file from its start.
 pub(super) fn read(reader: &mut impl Read, file_len: u64) -> Result<ModelHeader, ModelError> {

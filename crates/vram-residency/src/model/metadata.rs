@@ -143,6 +143,20 @@ mod tests {
     }
 
     #[test]
+    fn keys_and_texts_are_kept_up_to_the_limit() {
+        let limit = usize::try_from(MAX_METADATA_KEPT).unwrap();
+        let text = |len| MetadataValue::Text("x".repeat(len));
+        let mut metadata = Metadata::default();
+        assert!(metadata.is_empty());
+
+        metadata.insert("key".to_owned(), text(limit - 3)).unwrap();
+        assert!(!metadata.is_empty());
+        let refused = metadata.insert("k".to_owned(), text(0)).unwrap_err();
+        assert!(matches!(refused, ModelError::TooLong { .. }), "{refused}");
+        assert_eq!(metadata.len(), 1);
+    }
+
+    #[test]
     fn a_key_that_comes_twice_is_refused() {
         let mut metadata = Metadata::default();
         metadata

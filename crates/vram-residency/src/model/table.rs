@@ -212,6 +212,8 @@ mod tests {
         let names: Vec<&str> = table.iter().map(Tensor::name).collect();
 
         assert_eq!(names, ["z", "a", "b"]);
+        let slice: Vec<&str> = table.as_slice().iter().map(Tensor::name).collect();
+        assert_eq!(slice, names);
         assert_eq!(table.get("a").unwrap().range(), 4..8);
         assert_eq!(table.get("c"), None);
     }

@@ -138,6 +138,10 @@ fn links_folders_pipes_and_devices_are_refused_without_waiting() {
         file(&pipe),
         SecretRefusal::NotAFile { found: "a pipe" }
     ));
+    let socket = folder.path().join("socket");
+    let _listening = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    // It can't even be opened.
+    assert!(matches!(file(&socket), SecretRefusal::System { .. }));
     assert!(matches!(
         file(Path::new("/dev/null")),
         SecretRefusal::NotAFile { found: "a device" }

@@ -10,8 +10,8 @@ use super::super::metadata::{Metadata, MetadataValue};
 use super::super::shown::shown;
 use super::source::Source;
 
-/// The shortest entry: empty key, type, one byte.
-pub(super) const LEAST: u64 = 8 + 4 + 1;
+/// The shortest entry: the length of an empty key (8 bytes), type (4), a value of one byte.
+pub(super) const LEAST: u64 = 13;
 
 /// The key that says how tensors are aligned.
 const ALIGNMENT: &str = "general.alignment";
@@ -22,8 +22,8 @@ const DEFAULT_ALIGNMENT: u64 = 32;
 /// Every alignment is a multiple of this.
 const LEAST_ALIGNMENT: u64 = 8;
 
-/// Bytes of an array's head: the type and the number of its elements.
-const ARRAY_HEAD: u64 = 4 + 8;
+/// Bytes of an array's head: the type (4) and the number (8) of its elements.
+const ARRAY_HEAD: u64 = 12;
 
 /// Bytes of a text's length.
 const TEXT_HEAD: u64 = 8;

@@ -261,3 +261,78 @@ impl<R: Read> Source<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    /// A source of zeros that claims to be so long.
+    fn zeros(file_len: u64) -> Source<io::Repeat> {
+        Source::new(io::repeat(0), file_len)
+    }
+
+    #[test]
+    fn a_refusal_names_the_part_that_is_read() {
+        let mut source = zeros(3);
+        let refused = |source: &mut Source<_>| source.u32("the field").unwrap_err().to_string();
+        let first = refused(&mut source);
+        assert!(first.contains("the field of the file"), "{first}");
+        source.section("the metadata");
+        let second = refused(&mut source);
+        assert!(second.contains("the field of the metadata"), "{second}");
+        source.section_at("tensor", 7);
+        let third = refused(&mut source);
+        assert!(third.contains("the field of tensor 7"), "{third}");
+    }
+
+    #[test]
+    fn a_text_of_exactly_the_limit_is_read() {
+        let text = |len| zeros(100).text_of("the text", len, 10);
+        assert_eq!(text(10).unwrap().len(), 10);
+        let refused = text(11).unwrap_err();
+        assert!(matches!(
+            refused,
+            ModelError::TooLong {
+                len: 11,
+                limit: 10,
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn a_header_may_reach_exactly_its_limit() {
+        let source = zeros(u64::MAX);
+        source.need(MAX_GGUF_HEADER, "the field").unwrap();
+        let refused = source.need(MAX_GGUF_HEADER.saturating_add(1), "the field");
+        assert!(matches!(refused, Err(ModelError::TooLong { .. })));
+    }
+
+    /// Gives an error first, and zeros after that.
+    struct Troubled(Option<ErrorKind>);
+
+    impl Read for Troubled {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            match self.0.take() {
+                Some(kind) => Err(kind.into()),
+                None => io::repeat(0).read(buffer),
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_signal_interrupts_is_read_again_and_other_trouble_is_told() {
+        let source = |kind| Source::new(Troubled(Some(kind)), 100);
+        let mut interrupted = source(ErrorKind::Interrupted);
+        interrupted.zeros("the padding", 10).unwrap();
+        assert_eq!(interrupted.position(), 10);
+        let passed = source(ErrorKind::PermissionDenied).skip(10, "the padding");
+        assert!(matches!(passed, Err(ModelError::Io { .. })));
+        let read = source(ErrorKind::PermissionDenied).u64("the field");
+        assert!(matches!(read, Err(ModelError::Io { .. })));
+        let ended = source(ErrorKind::UnexpectedEof).u64("the field");
+        assert!(matches!(ended, Err(ModelError::Truncated { .. })));
+    }
+}

@@ -216,3 +216,33 @@ fn within_limit(what: &str, count: u64, limit: u64) -> Result<(), ModelError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(header: &str) -> String {
+        match parse(header) {
+            Err(error) => error.to_string(),
+            Ok(_) => panic!("{header} was read"),
+        }
+    }
+
+    #[test]
+    fn what_is_of_another_kind_is_told_beside_what_it_should_be() {
+        let metadata = refused(r#"{"__metadata__":5}"#);
+        assert!(metadata.contains("an object of texts"), "{metadata}");
+        let shape = refused(r#"{"a":{"dtype":"U8","shape":"x","data_offsets":[0,1]}}"#);
+        assert!(shape.contains("an array of dimensions"), "{shape}");
+    }
+
+    #[test]
+    fn a_long_message_is_cut() {
+        let shown = |len: usize| {
+            let message = "x".repeat(len);
+            shown_message(&<serde_json::Error as serde::de::Error>::custom(&message))
+        };
+        assert_eq!(shown(160), "x".repeat(160));
+        assert!(shown(161).len() < 161, "{}", shown(161));
+    }
+}
