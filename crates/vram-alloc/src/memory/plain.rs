@@ -79,3 +79,27 @@ impl Drop for PlainMemory {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use vram_sim::{DeviceModel, Machine};
+
+    use super::*;
+    use crate::Platform;
+
+    #[test]
+    fn memory_that_nobody_released_is_given_back_as_it_is_dropped() {
+        let model = DeviceModel::small(64 << 20);
+        let machine = Machine::builder().device(model).build().unwrap();
+        let platform = Platform::with_driver(machine.driver()).unwrap();
+        let device = platform.open(0).unwrap();
+        let free = || device.memory().unwrap().free;
+        let before = free();
+
+        let memory = PlainMemory::allocate(Arc::clone(device.context()), 2 << 20).unwrap();
+        assert!(free() < before);
+        drop(memory);
+
+        assert_eq!(free(), before);
+    }
+}

@@ -319,6 +319,7 @@ fn progress_counts_up_to_the_size_once_for_each_stage() {
                 .collect();
             assert!(done.is_sorted(), "{hashing}, {stage}: {done:?}");
             assert_eq!(done.last(), Some(&size), "{hashing}, {stage}");
+            assert!(done.first() > Some(&0), "{hashing}, {stage}: {done:?}");
         }
         assert_eq!(
             heard.iter().filter(|(of, ..)| *of == Stage::Upload).count(),

@@ -313,3 +313,26 @@ fn dropping_with_every_call_failing_never_panics() {
         drop(manager);
     }
 }
+
+#[test]
+fn a_measurement_that_fails_leaves_nothing_under_way() {
+    let machine = machine();
+    let manager = manager(&machine);
+    let bytes = weights(100_000);
+    let shard = seal(&manager, "one", &bytes);
+    let copy = Function::cuMemcpyDtoHAsync_v2;
+    let before = machine.calls(copy);
+    manager.verify(&shard).map(drop).unwrap();
+    let copies = machine.calls(copy) - before;
+    assert!(copies > 0);
+
+    for nth in 1..=copies {
+        machine.fail_nth(copy, nth, CUresult::CUDA_ERROR_INVALID_VALUE);
+        let error = manager.verify(&shard).map(drop).unwrap_err();
+        machine.clear_faults();
+
+        assert!(!error.is_fatal(), "{error}");
+        assert_eq!(machine.live().queued_work, 0, "copy {nth}: {error}");
+        manager.verify(&shard).map(drop).unwrap();
+    }
+}
