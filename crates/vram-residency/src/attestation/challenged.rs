@@ -166,8 +166,8 @@ mod tests {
             budget: None,
         };
 
-        assert_eq!(settled(open.clone(), Ok(proven.clone())).unwrap(), proven);
-        assert_eq!(settled(open.clone(), Err(no_room.into())).unwrap(), open);
+        assert_eq!(settled(open, Ok(proven)).unwrap(), proven);
+        assert_eq!(settled(open, Err(no_room.into())).unwrap(), open);
         let refused = settled(open, Err(vram_alloc::Error::ZeroSize.into()));
         assert!(refused.is_err());
     }
