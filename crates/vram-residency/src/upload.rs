@@ -403,6 +403,9 @@ impl Verity {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, mpsc};
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -422,6 +425,46 @@ mod tests {
         }
         assert!(!content.take_in_if_next(&chunk(1), &bytes[10..20]));
         assert_eq!(content.finish().0, Some(Digest::of(&bytes)));
+    }
+
+    #[test]
+    fn who_waits_for_a_turn_that_never_comes_is_woken() {
+        let content = Arc::new(InTurn::new(None));
+        let halted = Arc::new(AtomicBool::new(false));
+        let (looks, looked) = mpsc::channel();
+        let (ends, ended) = mpsc::channel();
+        let waiting = {
+            let (content, halted) = (Arc::clone(&content), Arc::clone(&halted));
+            move || {
+                let second = Chunk {
+                    index: 1,
+                    offset: 10,
+                    len: 10,
+                };
+                content.take_in(&second, &[7; 10], || {
+                    // Under the lock, and so before it is waited for.
+                    looks.send(()).unwrap();
+                    halted.load(Ordering::Relaxed)
+                });
+                ends.send(()).unwrap();
+            }
+        };
+        std::thread::spawn(waiting);
+        looked.recv().unwrap();
+
+        halted.store(true, Ordering::Relaxed);
+        content.wake();
+
+        // It never would: this is no measure of how fast it is.
+        ended.recv_timeout(Duration::from_secs(60)).unwrap();
+        assert!(!content.take_in_if_next(
+            &Chunk {
+                index: 1,
+                offset: 10,
+                len: 10
+            },
+            &[]
+        ));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use std::io::Read;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use vram_residency::{Error, HostHashing, Manager, Progress, SealRequest, SealedShard, Stage};
 use vram_seal::VerityDigest;
@@ -257,6 +258,36 @@ fn what_panics_in_one_thread_ends_the_others_and_reaches_the_caller() {
         require_nothing_left(&machine, &manager, &bytes);
         assert!(seal_so(&manager, &bytes, hashing, &Deaf).is_ok());
     }
+}
+
+#[test]
+fn after_a_panic_in_one_thread_the_others_take_no_more_chunks() {
+    /// Panics at the fifth chunk, without the time that it takes to print that, and is slow from then on.
+    #[derive(Default)]
+    struct Panics(AtomicUsize);
+    impl Progress for Panics {
+        fn advanced(&self, stage: Stage, _: u64, _: u64) {
+            assert_eq!(stage, Stage::Upload);
+            match self.0.fetch_add(1, Ordering::SeqCst) {
+                0..4 => {}
+                4 => std::panic::resume_unwind(Box::new("the listener panics")),
+                _ => std::thread::sleep(Duration::from_millis(40)),
+            }
+        }
+    }
+    let bytes = weights(40 * CHUNK);
+    let machine = machine();
+    let manager = crewed(&machine);
+    let panics = Panics::default();
+
+    let sealed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        seal_so(&manager, &bytes, HostHashing::Verity, &panics).is_ok()
+    }));
+
+    sealed.unwrap_err();
+    let told = panics.0.into_inner();
+    assert!(told < 40, "all {told} chunks were carried");
+    require_nothing_left(&machine, &manager, &bytes);
 }
 
 /// Covers: HI-2.
