@@ -126,7 +126,8 @@ impl Lane {
         }
         let roots = u64::try_from(window.rooted().count()).unwrap_or(u64::MAX);
         let root_bytes = roots.saturating_mul(HASH);
-        if roots > 0 {
+        let rooted = roots != 0;
+        if rooted {
             let table = self.table(2);
             crown(device, stream, slot, table, window, start)?;
             self.root_result
@@ -140,7 +141,7 @@ impl Lane {
         leaves.fill(stream, UNWRITTEN)?;
         let mut groups = device.groups.span_mut(slot, group_bytes)?;
         groups.fill(stream, UNWRITTEN)?;
-        if roots > 0 {
+        if rooted {
             let mut roots = device.roots.span_mut(slot, root_bytes)?;
             roots.fill(stream, UNWRITTEN)?;
             let mut digests = device.groups.span_mut(digest_slot(slot), root_bytes)?;
@@ -383,4 +384,20 @@ fn leaf_bytes(window: &Window<'_>) -> u64 {
 fn block_hashes(bytes: &[u8]) -> impl Iterator<Item = BlockHash> {
     let (hashes, _) = bytes.as_chunks::<32>();
     hashes.iter().map(|hash| BlockHash::from_bytes(*hash))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_lanes_digests_lie_behind_all_group_hashes() {
+        let slots: Vec<u64> = (0..LANES).map(|lane| lane.saturating_mul(SLOT)).collect();
+        let mut all = slots.clone();
+        all.extend(slots.iter().copied().map(digest_slot));
+
+        assert!(all.is_sorted());
+        let apart = all.windows(2).all(|pair| pair[1] - pair[0] == SLOT);
+        assert!(apart, "{all:?}");
+    }
 }
