@@ -124,20 +124,8 @@ impl Manager {
         job: Job<'_>,
         fill: impl FnOnce(&mut OpenRegion) -> Result<Passed>,
     ) -> Result<SealedShard> {
-        let Job {
-            started,
-            claim,
-            size,
-            expected,
-            expected_from,
-            position,
-            model,
-            header,
-            hashing,
-            progress,
-        } = job;
-        let id = expected.shard;
-        let taken = self.settings().allocator.allocate(size);
+        let id = job.expected.shard;
+        let taken = self.settings().allocator.allocate(job.size);
         // Declared first, and so dropped after the region whatever fails.
         let allocated;
         let mut region = taken.map_err(|error| self.explain(error))?;
@@ -145,33 +133,35 @@ impl Manager {
         // Before a byte goes there: what the policy refuses may be memory that others see.
         self.admit_open(&region)?;
         let passed = fill(&mut region)?;
-        expected.require(&passed)?;
-        let upload = started.elapsed();
+        job.expected.require(&passed)?;
+        let upload = job.started.elapsed();
 
         // Frozen before it is measured: what was measured can't be written any more.
         let region = region.freeze()?;
-        let freeze = started.elapsed().saturating_sub(upload);
+        let freeze = job.started.elapsed().saturating_sub(upload);
         let policy = self.admit_region(&region)?;
         let content = passed.content;
-        let (measured, prints) = self.measure_sealed(&region, passed, &expected, progress)?;
-        let measure = started
+        let (measured, prints) =
+            self.measure_sealed(&region, passed, &job.expected, job.progress)?;
+        let measure = job
+            .started
             .elapsed()
             .saturating_sub(upload)
             .saturating_sub(freeze);
 
         let record = SealRecord {
             shard_id: id.clone(),
-            size,
+            size: job.size,
             content,
             verity: measured.digest(),
             device: self.device_id(),
             sealed_at_unix_nanos: unix_nanos(self.now()?)?,
             freezing: freezing(&region),
-            position,
-            model,
+            position: job.position,
+            model: job.model,
             nonce: nonce()?,
             key_id: self.key_id(),
-            expected_from,
+            expected_from: job.expected_from,
         };
         let locator = Locator::new(measured, prints)?;
         let sealed = self.sign(record)?;
@@ -181,11 +171,19 @@ impl Manager {
             upload,
             freeze,
             measure,
-            total: started.elapsed(),
+            total: job.started.elapsed(),
         };
         let manager = self.clone();
-        let shard = SealedShard::new(manager, region, sealed, locator, header, hashing, steps);
-        claim.pass_on();
+        let shard = SealedShard::new(
+            manager,
+            region,
+            sealed,
+            locator,
+            job.header,
+            job.hashing,
+            steps,
+        );
+        job.claim.pass_on();
         allocated.pass_on();
         self.announce(&shard, &policy)?;
         Ok(shard)
