@@ -119,7 +119,7 @@ impl Lane {
                 .start(stream, self.leaves.span(0, leaf_bytes)?)?;
         }
         if usage.groups {
-            let table = self.table(1);
+            let table = table_of(self.index, 1);
             combine(device, stream, &self.leaves, slot, table, window, start)?;
             self.group_result
                 .start(stream, device.groups.span(slot, group_bytes)?)?;
@@ -128,11 +128,11 @@ impl Lane {
         let root_bytes = roots.saturating_mul(HASH);
         let rooted = roots != 0;
         if rooted {
-            let table = self.table(2);
+            let table = table_of(self.index, 2);
             crown(device, stream, slot, table, window, start)?;
             self.root_result
                 .start(stream, device.roots.span(slot, root_bytes)?)?;
-            digest_roots(device, stream, slot, self.table(3), window, salt)?;
+            digest_roots(device, stream, slot, table_of(self.index, 3), window, salt)?;
             self.digest_result
                 .start(stream, device.groups.span(digest_slot(slot), root_bytes)?)?;
         }
@@ -199,19 +199,13 @@ impl Lane {
         }
     }
 
-    /// The lane's tables: 0 of data, 1 of leaf hashes, 2 of group hashes, 3 of roots.
-    fn table(&self, which: u64) -> usize {
-        let table = self.index.saturating_mul(TABLES).saturating_add(which);
-        usize::try_from(table).unwrap_or(usize::MAX)
-    }
-
     fn hash_leaves(
         &mut self,
         device: &mut Device<'_>,
         window: &Window<'_>,
         start: HashStart,
     ) -> Result<()> {
-        let table = self.table(0);
+        let table = table_of(self.index, 0);
         let mut leaves = self.leaves.span_mut(0, leaf_bytes(window))?;
         match window {
             Window::Run(run) => {
@@ -250,6 +244,12 @@ pub(super) struct Device<'m> {
     pub(super) groups: &'m mut OpenRegion,
     /// Each lane's roots.
     pub(super) roots: &'m mut OpenRegion,
+}
+
+/// A lane's tables: 0 of data, 1 of leaf hashes, 2 of group hashes, 3 of roots.
+fn table_of(lane: u64, which: u64) -> usize {
+    let table = lane.saturating_mul(TABLES).saturating_add(which);
+    usize::try_from(table).unwrap_or(usize::MAX)
 }
 
 /// Where a lane's verity digests are, given where its group hashes are.
@@ -399,5 +399,13 @@ mod tests {
         assert!(all.is_sorted());
         let apart = all.windows(2).all(|pair| pair[1] - pair[0] == SLOT);
         assert!(apart, "{all:?}");
+    }
+
+    #[test]
+    fn no_two_lanes_share_a_table() {
+        let of = |lane| (0..TABLES).map(move |which| table_of(lane, which));
+        let all: Vec<usize> = (0..LANES).flat_map(of).collect();
+
+        assert!(all.iter().copied().eq(0..all.len()), "{all:?}");
     }
 }
