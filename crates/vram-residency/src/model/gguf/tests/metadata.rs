@@ -133,10 +133,17 @@ fn arrays_may_nest_a_little() {
 
 #[test]
 fn long_texts_are_measured_instead_of_kept() {
-    let header = accept(&Gguf::new().entry("long", 8, &text(&"x".repeat(65_537))));
+    let longest = "x".repeat(65_536);
+    let header = accept(&Gguf::new().entry("longest", 8, &text(&longest)).entry(
+        "long",
+        8,
+        &text(&"x".repeat(65_537)),
+    ));
 
+    let metadata = header.metadata();
+    assert_eq!(metadata.get("longest"), Some(&MetadataValue::Text(longest)));
     assert_eq!(
-        header.metadata().get("long"),
+        metadata.get("long"),
         Some(&MetadataValue::LongText { bytes: 65_537 })
     );
 }
