@@ -167,7 +167,7 @@ impl Manager {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     use vram_policy::residency::Rate;
@@ -193,7 +193,7 @@ mod tests {
 
     /// What is known after five passes of 1 GB over memory, of so many microseconds each, beside the device's own,
     /// which is read at 4000 GB/s.
-    fn verdict(micros: u64, simulated: bool) -> ResidencyVerdict {
+    pub(crate) fn verdict(micros: u64, simulated: bool) -> ResidencyVerdict {
         let passes = |micros: u64| {
             let nanos = [micros.saturating_mul(1000); 5];
             Streamed::new(GIGA, [(GIGA, nanos.as_slice())])

@@ -130,36 +130,12 @@ fn stated(verdict: &ResidencyVerdict) -> evidence::ResidencyVerdict {
 
 #[cfg(test)]
 mod tests {
-    use vram_policy::residency::{LinkEvidence, RateSource, ResidencyEvidence, Streamed};
-
     use super::*;
-
-    /// A region of 8 GiB, read in so many passes of so many milliseconds, beside own memory that takes 4.
-    fn verdict(simulated: bool, millis: u64) -> ResidencyVerdict {
-        const BYTES: u64 = 8 << 30;
-        let passes = |millis: u64| [nanos(std::time::Duration::from_millis(millis)); 5];
-        let streamed = |millis| Streamed::new(BYTES, [(BYTES, passes(millis).as_slice())]);
-        ResidencyEvidence {
-            simulated,
-            source: RateSource::Read,
-            region: streamed(millis),
-            control: streamed(4),
-            cache_bytes: Some(50 << 20),
-            link: LinkEvidence {
-                generation: Some(5),
-                width: Some(16),
-                chip_to_chip: Some(false),
-                integrated: Some(false),
-                host_page_tables: Some(false),
-                measured_copy: Some(Rate::per_second(54_000_000_000)),
-            },
-        }
-        .judge()
-    }
+    use crate::residency::tests::verdict;
 
     #[test]
     fn a_verdict_stays_open_where_there_is_no_room_to_settle_it() {
-        let (open, proven) = (verdict(false, 120), verdict(false, 4));
+        let (open, proven) = (verdict(12_500, false), verdict(250, false));
         let no_room = vram_alloc::Error::OutOfMemory {
             needed: vram_alloc::Bytes(2),
             available: vram_alloc::Bytes(1),
@@ -175,9 +151,9 @@ mod tests {
     #[test]
     fn evidence_says_what_the_verdict_does_and_of_a_simulation_nothing() {
         use evidence::ResidencyVerdict::{Contradicted, Proven, Unproven};
-        let fast = verdict(false, 4);
-        let slow = verdict(false, 170);
-        let between = verdict(false, 120);
+        let fast = verdict(250, false);
+        let slow = verdict(20_000, false);
+        let between = verdict(12_500, false);
         assert_eq!(fast.status, ResidencyStatus::Proven, "{fast}");
         assert_eq!(slow.status, ResidencyStatus::Contradicted, "{slow}");
         assert_eq!(between.status, ResidencyStatus::Unproven, "{between}");
@@ -185,8 +161,8 @@ mod tests {
         assert_eq!(stated(&fast), Proven);
         assert_eq!(stated(&slow), Contradicted);
         assert_eq!(stated(&between), Unproven);
-        for millis in [4, 170] {
-            let simulated = verdict(true, millis);
+        for micros in [250, 20_000] {
+            let simulated = verdict(micros, true);
             assert_eq!(stated(&simulated), Unproven, "{simulated}");
         }
     }
