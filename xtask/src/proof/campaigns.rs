@@ -1,5 +1,7 @@
 //! Work beyond the tests: planted breaks, mutation testing, the fault campaign, fuzzing and timing.
 
+mod facts;
+
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
@@ -7,12 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::files::{CAMPAIGNS, Files};
-use super::model::{Campaign, CampaignOutcome, Fact};
+use super::model::{Campaign, CampaignOutcome};
 use crate::campaign::{Head, KINDS, Kind};
 
-/// The most facts that are shown of one report; all of them are in its file.
-const SHOWN: usize = 60;
-const TEXT: usize = 200;
 /// What pages show of a commit.
 const SHORT_COMMIT: usize = 12;
 
@@ -193,12 +192,13 @@ pub(super) fn read(files: &Files, commit: &str) -> anyhow::Result<Vec<Campaign>>
 }
 
 fn campaign(attempt: Attempt, files: &Files, commit: &str) -> anyhow::Result<Campaign> {
-    let mut facts = Vec::new();
+    let mut shown = Vec::new();
     let mut outcome = attempt.outcome;
     let mut why = attempt.why;
     if let Some(name) = &attempt.file {
         let report: Value = files.required(name)?;
-        gather("", &report, &mut facts);
+        let kind = KINDS.into_iter().find(|kind| kind.id == attempt.id);
+        shown = kind.map_or_else(Vec::new, |kind| facts::of(kind, &report));
         if outcome == CampaignOutcome::Passed && has_failed(&report) {
             outcome = CampaignOutcome::Failed;
             why = Some(format!("{name} does not say that it passed"));
@@ -209,39 +209,14 @@ fn campaign(attempt: Attempt, files: &Files, commit: &str) -> anyhow::Result<Cam
         said.extend(of_another(&report, commit).map(|of| format!("its report is {of}")));
         why = (!said.is_empty()).then(|| said.join("; "));
     }
-    facts.truncate(SHOWN);
     Ok(Campaign {
         id: attempt.id,
         title: attempt.title,
         outcome,
         why,
         file: attempt.file,
-        facts,
+        facts: shown,
     })
-}
-
-/// The report's own words and numbers: those of objects within it by their path, of lists only how many there are.
-fn gather(path: &str, value: &Value, facts: &mut Vec<Fact>) {
-    let fact = |value: String| Fact {
-        name: path.to_owned(),
-        value: value.chars().take(TEXT).collect(),
-    };
-    match value {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                let path = if path.is_empty() {
-                    name.clone()
-                } else {
-                    format!("{path}.{name}")
-                };
-                gather(&path, value, facts);
-            }
-        }
-        Value::Array(values) => facts.push(fact(format!("{} entries", values.len()))),
-        Value::String(text) => facts.push(fact(text.clone())),
-        Value::Null => {}
-        Value::Bool(_) | Value::Number(_) => facts.push(fact(value.to_string())),
-    }
 }
 
 #[cfg(test)]
@@ -289,21 +264,13 @@ mod tests {
 
     #[test]
     fn the_facts_are_the_reports_own() {
-        let campaign =
-            read_one(&json!({"passed": true, "simulated": {"flips": 1_000_000, "missed": []}}));
+        let mut report = faults(&json!(true));
+        report["flips"] = json!(1_000_000);
 
-        let facts = campaign.facts.iter();
-        let facts: Vec<_> = facts
-            .map(|fact| (fact.name.as_str(), fact.value.as_str()))
-            .collect();
-        assert_eq!(
-            facts,
-            [
-                ("passed", "true"),
-                ("simulated.flips", "1000000"),
-                ("simulated.missed", "0 entries")
-            ]
-        );
+        let facts = read_one(&report).facts;
+
+        assert_eq!(facts.len(), 1);
+        assert_eq!((&*facts[0].name, &*facts[0].value), ("Flips", "1,000,000"));
     }
 
     #[test]

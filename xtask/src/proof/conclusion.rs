@@ -211,12 +211,15 @@ impl Findings<'_> {
         }
         for campaign in self.campaigns {
             let title = &campaign.title;
-            let what = match (campaign.outcome, &campaign.why) {
-                (CampaignOutcome::NotDone, _) => format!("{title} was not done"),
-                (CampaignOutcome::Passed, Some(_)) => format!("{title} passed, with a reservation"),
+            let said = match (campaign.outcome, &campaign.why) {
+                (CampaignOutcome::NotDone, None) => format!("Not done: {title}."),
+                (CampaignOutcome::NotDone, Some(why)) => format!("Not done: {title} ({why})."),
+                (CampaignOutcome::Passed, Some(why)) => {
+                    format!("{title} passed, with a reservation: {why}.")
+                }
                 (CampaignOutcome::Passed, None) | (CampaignOutcome::Failed, _) => continue,
             };
-            reservations.push(because(what, campaign.why.as_deref()));
+            reservations.push(said);
         }
         reservations
     }
@@ -391,7 +394,7 @@ mod tests {
             "1 of 8 results",
             "FN-3.1",
             "1 of 2 measured figures missed",
-            "Mutation testing was not done",
+            "Not done: Mutation testing (",
         ] {
             assert!(
                 conclusion

@@ -30,7 +30,7 @@ pub(super) fn campaigns(
             Some(known) => Attempt::of_report(kind, &known.report, files)?,
             None if options.full => done(kind, options, &folder, stages, files)?,
             None => {
-                let why = format!("no report of `{}` was given", kind.task);
+                let why = format!("no report of {} was given", kind.task);
                 Attempt::not_done(kind, &why)
             }
         });

@@ -124,6 +124,7 @@
   }
 
   // A table whose rows may be put in another order says so; each of its headings becomes a button.
+  const headings = [];
   function sortable(table) {
     const heads = [...table.tHead.rows[0].cells];
     heads.forEach((head, column) => {
@@ -131,6 +132,7 @@
       button.type = "button";
       button.append(...head.childNodes);
       head.append(button);
+      headings.push([head, button]);
       button.addEventListener("click", () => {
         const down = head.getAttribute("aria-sort") === "ascending";
         for (const other of heads) other.removeAttribute("aria-sort");
@@ -154,14 +156,20 @@
   window.addEventListener("hashchange", () => follow(false));
   follow(true);
 
-  // Paper shows everything that a reader could open.
+  // Paper shows everything that a reader could open, and on each of its pages what the columns are: of a button, the
+  // headings that are repeated there show nothing.
   let closed = [];
   window.addEventListener("beforeprint", () => {
     closed = [...document.querySelectorAll("details:not([open])")];
     for (const details of closed) details.open = true;
+    for (const [, button] of headings) button.replaceWith(...button.childNodes);
   });
   window.addEventListener("afterprint", () => {
     for (const details of closed) details.open = false;
     closed = [];
+    for (const [head, button] of headings) {
+      button.append(...head.childNodes);
+      head.append(button);
+    }
   });
 })();

@@ -233,8 +233,8 @@ fn peers(bench: &Bench) -> Markup {
                         td.number data-head="Ours" {
                             @match figure { Some(figure) => { (number(figure.value)) " " (figure.unit) }, None => { "–" } }
                         }
-                        td data-head="Compared with" { (figure.map_or(peer.compared_with.as_str(), |figure| &figure.title)) }
-                        td.number data-head="Ours is" { @match peer.ratio { Some(ratio) => { (number(ratio)) " times as fast" }, None => { "–" } } }
+                        td.wide data-head="Compared with" { (figure.map_or(peer.compared_with.as_str(), |figure| &figure.title)) }
+                        td.number.wide data-head="Ours is" { @match peer.ratio { Some(ratio) => { (number(ratio)) " times as fast" }, None => { "–" } } }
                     }
                 }
             }

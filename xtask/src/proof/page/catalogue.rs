@@ -109,7 +109,7 @@ pub(super) fn vulnerabilities(bundle: &Bundle, index: &Index<'_>) -> Markup {
                         th.code.first scope="row" { a href={ "#" (row.id) } { (row.id) } }
                         td.name.wide { (opening(row, index)) }
                         td data-head="Severity" { (row.severity.as_deref().unwrap_or("–")) }
-                        td data-head="Answered by" { (row.mitigation.as_deref().unwrap_or("–")) }
+                        td.wide data-head="Answered by" { (row.mitigation.as_deref().unwrap_or("–")) }
                         td data-head="Tests" { (tally(row)) }
                         td data-head="Drivers" { (driver_names(row)) }
                         td.status { (mark(row.status)) }

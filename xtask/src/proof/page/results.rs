@@ -67,7 +67,7 @@ fn program(binary: &str, tests: &[Placed<'_>], index: &Index<'_>) -> Markup {
     };
     let failed = outcomes(Outcome::Failed);
     let skipped = outcomes(Outcome::Skipped);
-    let time: f64 = tests.iter().filter_map(|(_, test)| test.seconds).sum();
+    let times: Vec<f64> = tests.iter().filter_map(|(_, test)| test.seconds).collect();
     let table = html! {
         table.results.stacked data-sortable {
             caption.hidden-text { "Results of " (binary) }
@@ -91,7 +91,9 @@ fn program(binary: &str, tests: &[Placed<'_>], index: &Index<'_>) -> Markup {
                 span.tally {
                     @if failed > 0 { strong.failed { "✗ " (count(failed)) " failed" } ", " }
                     @if skipped > 0 { strong.caution { "– " (count(skipped)) " skipped" } ", " }
-                    (count(outcomes(Outcome::Passed))) " passed, " (seconds(time))
+                    (count(outcomes(Outcome::Passed))) " passed"
+                    // A runner that measured none of them says nothing of their time.
+                    @if !times.is_empty() { ", " (seconds(times.iter().sum())) }
                 }
             }
             (scroll(&format!("Results of {binary}"), table))
@@ -105,10 +107,11 @@ fn line(at: usize, test: &TestRecord, index: &Index<'_>) -> Markup {
             data-driver=(driver_key(test.driver)) {
             th.wide scope="row" {
                 code { (test.name) }
+                @if test.machine != "here" { " " span.machine { "on " (test.machine) } }
                 @if let Some(reason) = &test.reason { pre tabindex="0" { (reason) } }
             }
             td data-head="Kind" { (kind(test.kind)) }
-            td.wrap data-head="Driver" { (driver(test.driver)) @if test.machine != "here" { div.muted { (test.machine) } } }
+            td.wrap data-head="Driver" { (driver(test.driver)) }
             td.wrap data-head="Covers" { (claims(index.claims(&test.id).iter().copied(), index)) }
             td.status { (mark(test.outcome)) }
             td.number data-head="Time" data-value=[test.seconds] { (test.seconds.map_or("–".to_owned(), seconds)) }

@@ -510,3 +510,42 @@ fn the_head_of_each_sheet_holds_no_character_that_ends_a_text_of_the_style() {
         "{head}"
     );
 }
+
+#[test]
+fn a_program_whose_runner_measured_no_time_shows_none() {
+    let mut bundle = clean();
+    let tallies = |bundle: &Bundle| {
+        let page = render(bundle).unwrap();
+        let results = between(&page, "<section id=\"tests\"", "</section>");
+        let tallies = Regex::new(r#"<span class="tally">.*?</span>"#).unwrap();
+        let found = tallies.find_iter(results).map(|found| read(found.as_str()));
+        found.collect::<Vec<_>>()
+    };
+    bundle
+        .tests
+        .iter_mut()
+        .for_each(|test| test.seconds = Some(1.0));
+    let timed = tallies(&bundle);
+    assert!(
+        !timed.is_empty() && timed.iter().all(|tally| tally.ends_with(" s")),
+        "{timed:?}"
+    );
+
+    bundle.tests.iter_mut().for_each(|test| test.seconds = None);
+    let untimed = tallies(&bundle);
+    assert_eq!(untimed.len(), timed.len());
+    assert!(
+        untimed.iter().all(|tally| tally.ends_with(" passed")),
+        "{untimed:?}"
+    );
+}
+
+#[test]
+fn a_result_from_elsewhere_names_the_machine() {
+    let bundle = clean();
+    let page = render(&bundle).unwrap();
+    let elsewhere = bundle.tests.iter().filter(|test| test.machine != "here");
+    let named = page.matches("class=\"machine\"").count();
+    assert!(named > 0);
+    assert_eq!(named, elsewhere.count());
+}
