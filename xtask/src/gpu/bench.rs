@@ -22,7 +22,7 @@ pub(crate) struct Bench {
     pub(crate) other: Map<String, Value>,
 }
 
-/// What the machine can do at most, measured in the same run.
+/// What the machine itself was measured to do, in the same run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Ceiling {
     pub(crate) id: String,
@@ -113,6 +113,15 @@ impl Bench {
 
     pub(crate) fn figure(&self, id: &str) -> Option<&Figure> {
         self.figures.iter().find(|figure| figure.id == id)
+    }
+
+    /// Why figures lie above their ceilings, where some do.
+    pub(crate) fn above_ceilings(&self) -> Option<&'static str> {
+        let above = |figure: &Figure| figure.of_ceiling.is_some_and(|part| part > 1.0);
+        self.figures.iter().any(above).then_some(
+            "Where a figure is above its ceiling, the machine gave more while the figure was measured than while the \
+             ceiling was.",
+        )
     }
 
     /// Whether it was measured on little data, to see that the benchmark works.

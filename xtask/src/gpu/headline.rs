@@ -58,8 +58,8 @@ fn renewed(readme: &str, benchmarks: &Path) -> anyhow::Result<String> {
 fn block(results: &Results, page: &str) -> String {
     let bench = &results.bench;
     let mut text = format!(
-        "Measured on one {} on {}, beside what the same machine can do at most:\n\n\
-         | | measured | at most | part of it | target |\n| --- | --- | --- | --- | --- |\n",
+        "Measured on one {} on {}, beside a ceiling: what the machine itself did in the same run.\n\n\
+         | | measured | ceiling | part of it | target |\n| --- | --- | --- | --- | --- |\n",
         link_text(&results.gpu),
         results.date
     );

@@ -173,6 +173,9 @@ pub(super) fn problems(files: &Files) -> Vec<String> {
             }
             continue;
         };
+        if attempt.outcome == CampaignOutcome::NotDone {
+            problems.push(format!("{CAMPAIGNS}: {id} was not done, and has a report"));
+        }
         let report: Option<Value> = files.document(file).unwrap_or_default();
         let schema = report.as_ref().and_then(|report| report.get("schema"));
         if *file != format!("{id}.json") || schema.and_then(Value::as_str) != Some(kind.schema) {
@@ -199,7 +202,8 @@ fn campaign(attempt: Attempt, files: &Files, commit: &str) -> anyhow::Result<Cam
         let report: Value = files.required(name)?;
         let kind = KINDS.into_iter().find(|kind| kind.id == attempt.id);
         shown = kind.map_or_else(Vec::new, |kind| facts::of(kind, &report));
-        if outcome == CampaignOutcome::Passed && has_failed(&report) {
+        // Whatever else is said of it: a report that doesn't say that it passed has failed.
+        if outcome != CampaignOutcome::Failed && has_failed(&report) {
             outcome = CampaignOutcome::Failed;
             why = Some(format!("{name} does not say that it passed"));
         }
@@ -282,8 +286,15 @@ mod tests {
             .insert_json("faults.json", &faults(&json!(false)))
             .unwrap();
 
-        let campaigns = read(&files, COMMIT).unwrap();
-        assert_eq!(campaigns[0].outcome, CampaignOutcome::Failed);
+        let outcome = |files: &Files| read(files, COMMIT).unwrap()[0].outcome;
+        assert_eq!(outcome(&files), CampaignOutcome::Failed);
+
+        let attempt = Attempt {
+            file: Some("faults.json".to_owned()),
+            ..Attempt::not_done(&FAULTS, "left out")
+        };
+        files.insert_json(CAMPAIGNS, &[attempt]).unwrap();
+        assert_eq!(outcome(&files), CampaignOutcome::Failed);
     }
 
     #[test]
@@ -347,8 +358,12 @@ mod tests {
         bad[faults_at].file = None;
         assert!(found(&bad)[0].contains("passed without a report"));
         let mut bad = good.clone();
+        bad[0].outcome = CampaignOutcome::Passed;
         bad[0].file = Some("faults.json".to_owned());
         assert!(found(&bad)[0].contains("faults.json is no report of planted-breaks"));
+        let mut bad = good.clone();
+        bad[faults_at].outcome = CampaignOutcome::NotDone;
+        assert!(found(&bad)[0].contains("faults was not done, and has a report"));
         let mut bad = good;
         bad[0].title = "Something".to_owned();
         assert!(found(&bad)[0].contains("another title"));

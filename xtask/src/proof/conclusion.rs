@@ -122,8 +122,13 @@ impl Findings<'_> {
         let mut reservations = Vec::new();
         let mut say = |said: String| reservations.push(said);
         if self.is_confined() {
+            let elsewhere = if self.gpu_run.is_some() {
+                "of the others, the run on the GPU alone shows anything"
+            } else {
+                "rows whose tests stand elsewhere were not looked at"
+            };
             say(format!(
-                "Only the tests of {} were run: rows whose tests stand elsewhere were not looked at.",
+                "Only the tests of {} were run here: {elsewhere}.",
                 self.run.packages.join(", ")
             ));
         }

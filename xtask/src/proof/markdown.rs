@@ -88,8 +88,13 @@ fn head(bundle: &Bundle, title: &str) -> String {
     if !run.packages.is_empty() {
         let packages = run.packages.join(", ");
         text += &format!(
-            "> **This is a part of the tests only**: those of {}.\n\n",
-            cell(&packages)
+            "> **This is a part of the tests only**: those of {}{}.\n\n",
+            cell(&packages),
+            if bundle.gpu_run.is_some() {
+                ", and those that ran on the machine with a GPU"
+            } else {
+                ""
+            }
         );
     }
     if let Some(gpu) = bundle.gpu_run.as_ref().filter(|run| run.other_commit) {

@@ -16,6 +16,44 @@ use crate::gpu::bench::Bench;
 
 /// The form of the data files that is written, and the only one that is read.
 pub(super) const SCHEMA: &str = "vram-proof/1";
+/// When a run began, in UTC.
+pub(super) const DATE: &str = "%Y-%m-%dT%H:%M:%SZ";
+/// Of a commit's hash, by SHA-1 and by SHA-256.
+const COMMIT_LENGTHS: [usize; 2] = [40, 64];
+
+/// What a run says of itself goes into pages and to git as it is: it has the one form that a run gives it.
+fn forms(run: &Run) -> anyhow::Result<()> {
+    commit_form(RUN, &run.commit)?;
+    let date: Option<jiff::Timestamp> = run.date.parse().ok();
+    let date = date.filter(|date| date.strftime(DATE).to_string() == run.date);
+    let date = date.with_context(|| format!("{RUN}: its date has not the form {DATE}"))?;
+    let id = id(date, &run.commit);
+    anyhow::ensure!(
+        run.id == id,
+        "{RUN}: by its date and its commit, its id is {id}"
+    );
+    Ok(())
+}
+
+fn commit_form(file: &str, commit: &str) -> anyhow::Result<()> {
+    let digits = commit
+        .bytes()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    anyhow::ensure!(
+        digits && COMMIT_LENGTHS.contains(&commit.len()),
+        "{file}: its commit is not the whole hash of one, in hexadecimal digits"
+    );
+    Ok(())
+}
+
+/// The name of a run: `20260131-235959-0123abcd`.
+pub(super) fn id(started: jiff::Timestamp, commit: &str) -> String {
+    format!(
+        "{}-{}",
+        started.strftime("%Y%m%d-%H%M%S"),
+        commit.get(..8).unwrap_or(commit)
+    )
+}
 
 /// Computes everything that is shown.
 pub(super) fn read(files: &Files) -> anyhow::Result<Bundle> {
@@ -25,10 +63,14 @@ pub(super) fn read(files: &Files) -> anyhow::Result<Bundle> {
         "{RUN} is of form {}; this task knows {SCHEMA}",
         run.schema
     );
+    forms(&run)?;
     let environment: Environment = files.required(ENVIRONMENT)?;
     let catalogue = catalogue(files)?;
     let tests = results::from_ndjson(files)?;
     let gpu_results: Option<crate::gpu::results::Results> = files.document(GPU_RESULTS)?;
+    if let Some(results) = &gpu_results {
+        commit_form(GPU_RESULTS, &results.commit)?;
+    }
     let gpu_run = gpu_results
         .as_ref()
         .map(|results| gpu_run::describe(results, &run.commit));

@@ -29,11 +29,7 @@ pub(super) fn run(
     let root = process::workspace();
     let started = jiff::Timestamp::now();
     let (commit, dirty) = source::commit(&root)?;
-    let id = format!(
-        "{}-{}",
-        started.strftime("%Y%m%d-%H%M%S"),
-        commit.get(..8).unwrap_or(&commit)
-    );
+    let id = read::id(started, &commit);
     let folder = options
         .out
         .clone()
@@ -57,7 +53,7 @@ pub(super) fn run(
     let given = campaigns::given(&options.report, &commit, options.allow_other_commit)?;
     let environment = environment::observe(tools);
     files.insert_json(ENVIRONMENT, &environment)?;
-    let date = started.strftime("%FT%TZ").to_string();
+    let date = started.strftime(read::DATE).to_string();
     let lock = files.text(LOCK)?.unwrap_or_default();
     let sbom = sbom::write(&metadata, lock, env!("CARGO_PKG_VERSION"), &date)?;
     files.insert(SBOM, sbom);

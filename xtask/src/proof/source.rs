@@ -47,7 +47,15 @@ const FEATURE_FOLDER: &str = "tests/features/";
 
 /// What of a bundle's copies is not as it is in the commit; nothing, where this checkout doesn't have the commit.
 pub(super) fn differences(root: &Path, commit: &str, files: &Files) -> Option<Vec<String>> {
-    let listed = ["ls-tree", "-r", "--name-only", "-z", commit, FEATURE_FOLDER];
+    let listed = [
+        "ls-tree",
+        "-r",
+        "--name-only",
+        "-z",
+        "--end-of-options",
+        commit,
+        FEATURE_FOLDER,
+    ];
     let listed = git(root, &listed).ok()?;
     let features = listed.split_terminator('\0').filter_map(|path| {
         let name = path.strip_prefix(FEATURE_FOLDER)?;
@@ -58,7 +66,11 @@ pub(super) fn differences(root: &Path, commit: &str, files: &Files) -> Option<Ve
     let expected: BTreeMap<String, String> = copied.into_iter().chain(features).collect();
     let mut problems = Vec::new();
     for (name, path) in &expected {
-        let committed = git(root, &["show", &format!("{commit}:{path}")]).ok();
+        let committed = git(
+            root,
+            &["show", "--end-of-options", &format!("{commit}:{path}")],
+        )
+        .ok();
         if committed.as_deref().map(str::as_bytes) != files.get(name) {
             problems.push(format!("{name}: it is not {path} of the commit"));
         }
@@ -138,7 +150,11 @@ mod tests {
         let (commit, _) = commit(&root).unwrap();
         let mut files = Files::default();
         for (name, path) in COPIED {
-            let committed = git(&root, &["show", &format!("{commit}:{path}")]).unwrap();
+            let committed = git(
+                &root,
+                &["show", "--end-of-options", &format!("{commit}:{path}")],
+            )
+            .unwrap();
             files.insert(name, committed);
         }
 

@@ -42,6 +42,9 @@ pub(super) fn measured(page: &mut Page, results: &Results, plots: &[Plot]) {
     }
     page.image(plots, plots::CEILINGS);
     page.image(plots, plots::TARGETS);
+    if let Some(why) = bench.above_ceilings() {
+        page.line(why);
+    }
     page.title(3, "Ceilings, measured in the same run");
     page.table(&["ceiling", "measured"]);
     for ceiling in &bench.ceilings {

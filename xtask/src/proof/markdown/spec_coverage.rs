@@ -32,7 +32,7 @@ fn summary(bundle: &Bundle) -> String {
     text += &counts_row("scenarios", &conclusion.scenarios);
     text + "\nA row passed when its tests ran, none of them failed, and one at least, the row's own among them, was not \
             skipped. A row about the device is \
-            *simulated only* until one of its tests passed on a GPU.\n\n"
+            *simulated only* until one of its tests passed on a GPU. Percentages are rounded down.\n\n"
 }
 
 fn specification_part(specification: &Specification) -> String {

@@ -213,21 +213,21 @@ fn figures(benchmark: &Benchmark) -> String {
         code(&benchmark.file)
     );
     text +=
-        "| Figure | measured | at most | target | verdict |\n| --- | ---: | ---: | ---: | --- |\n";
+        "| Figure | measured | ceiling | target | verdict |\n| --- | ---: | ---: | ---: | --- |\n";
     for figure in &benchmark.bench.figures {
         let ceiling = benchmark.bench.ceiling(figure.ceiling.as_deref());
         text += &format!(
             "| {} | {} {} | {} | {} | {} |\n",
             cell(&figure.title),
             number(figure.value),
-            figure.unit,
+            cell(&figure.unit),
             ceiling.map_or_else(
                 || "–".to_owned(),
-                |ceiling| format!("{} {}", number(ceiling.value), ceiling.unit)
+                |ceiling| format!("{} {}", number(ceiling.value), cell(&ceiling.unit))
             ),
             figure.target.map_or_else(
                 || "–".to_owned(),
-                |target| format!("{} {}", number(target.must), figure.unit)
+                |target| format!("{} {}", number(target.must), cell(&figure.unit))
             ),
             figure.judged().shown()
         );
@@ -239,7 +239,12 @@ fn figures(benchmark: &Benchmark) -> String {
             cell(&skipped.why)
         );
     }
-    text + "\n"
+    text += "\nA ceiling is what the machine itself was measured to do, in the same run.";
+    if let Some(why) = benchmark.bench.above_ceilings() {
+        text += " ";
+        text += why;
+    }
+    text + "\n\n"
 }
 
 fn every_result(tests: &[TestRecord]) -> String {

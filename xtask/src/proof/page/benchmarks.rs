@@ -63,7 +63,10 @@ fn beside_ceilings(bench: &Bench) -> Markup {
         .fold(1.0_f64, |most, (.., part)| most.max(*part));
     let table = html! {
         table.stacked {
-            caption { "Beside the ceiling: what the same machine can do at most, measured in the same run" }
+            caption {
+                "Beside the ceiling: what the same machine was measured to do, in the same run."
+                @if let Some(why) = bench.above_ceilings() { " " (why) }
+            }
             thead {
                 tr {
                     th scope="col" { "Figure" }

@@ -77,7 +77,7 @@ pub(super) fn flags(bundle: &Bundle) -> Vec<Flag> {
             not_done,
             "caution",
             "○",
-            format!("{}: not run", campaign.title),
+            format!("{}: not done", campaign.title),
         );
     }
     flags

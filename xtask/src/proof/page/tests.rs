@@ -172,7 +172,7 @@ fn what_was_left_out_stands_at_the_head() {
         ),
         (
             |bundle| bundle.campaigns[0].outcome = CampaignOutcome::NotDone,
-            "Mutation testing: not run",
+            "Mutation testing: not done",
         ),
     ];
 
@@ -485,7 +485,7 @@ fn what_was_not_done_is_shown_as_not_run() {
 
     assert!(section("coverage").contains("Not measured: the tool is missing"));
     assert!(section("benchmarks").contains("Not run."));
-    assert!(section("campaigns").contains("○not runonly when asked"));
+    assert!(section("campaigns").contains("○not doneonly when asked"));
 }
 
 #[test]

@@ -98,7 +98,7 @@ impl Say for CampaignOutcome {
         match self {
             Self::Passed => PASSED,
             Self::Failed => FAILED,
-            Self::NotDone => said("not run", "○", "caution"),
+            Self::NotDone => said("not done", "○", "caution"),
         }
     }
 

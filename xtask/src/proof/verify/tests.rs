@@ -264,6 +264,39 @@ fn a_campaign_that_passed_without_a_report_is_found_even_if_it_is_signed_again()
 }
 
 #[test]
+fn what_a_run_says_of_itself_has_the_form_that_a_run_gives_it() {
+    let key = key();
+    for (field, text) in [
+        ("date", "2026-01-31T23:59:59Z\\n\\n<!--"),
+        ("date", "2026-01-31T23:59:58Z"),
+        ("date", "yesterday"),
+        ("id", "20260131-235959-76543210"),
+        ("commit", "HEAD"),
+        ("commit", "0123456789abcdef0123456789abcdef01234567~25"),
+        ("commit", "0123456789ABCDEF0123456789ABCDEF01234567"),
+        ("commit", "--output=0123456"),
+    ] {
+        let (_parent, folder) = bundle(&key);
+        let pattern = format!(r#""{field}": "[^"]*""#);
+        let pattern = regex::Regex::new(&pattern).unwrap();
+        change(&folder, RUN, |run| {
+            let replaced = format!(r#""{field}": "{text}""#);
+            pattern
+                .replace(&run, regex::NoExpand(&replaced))
+                .into_owned()
+        });
+        remake_manifest(&folder);
+
+        let found = problems(&folder);
+
+        assert!(
+            named(&found, "its pages can't be computed: run.json: "),
+            "{field} {text}: {found:?}"
+        );
+    }
+}
+
+#[test]
 fn a_result_that_was_turned_is_found_under_a_new_manifest_with_the_old_signature() {
     let (_parent, folder) = bundle(&key());
     change(&folder, RESULTS, |text| {
