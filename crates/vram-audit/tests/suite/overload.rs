@@ -60,7 +60,10 @@ fn a_held_up_disk_drops_routine_events_and_the_chain_counts_them() {
     assert_eq!(verdict.summary().dropped, 6);
     assert_eq!(events(&disk, "e").len(), 4);
     assert_eq!(events(&disk, "after").len(), 1);
-    assert_eq!(events(&disk, "gap")[0]["dropped"], 6);
+    // What is written next to the disk that holds up may be begun while events are still dropped: gaps are one or more.
+    let gaps = events(&disk, "gap");
+    let counted = gaps.iter().map(|gap| gap["dropped"].as_u64().unwrap());
+    assert_eq!(counted.sum::<u64>(), 6, "{gaps:?}");
 }
 
 #[test]
