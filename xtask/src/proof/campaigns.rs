@@ -8,9 +8,9 @@ use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::files::{CAMPAIGNS, Files};
+use super::files::{CAMPAIGNS, Files, GPU_FAULTS, GPU_RESULTS};
 use super::model::{Campaign, CampaignOutcome};
-use crate::campaign::{Head, KINDS, Kind};
+use crate::campaign::{FAULTS, Head, KINDS, Kind};
 
 /// What pages show of a commit.
 const SHORT_COMMIT: usize = 12;
@@ -123,6 +123,36 @@ pub(super) fn given(
     Ok(given)
 }
 
+/// Takes the report of the faults in a GPU's memory out of the folder of a run there, where it has one.
+pub(super) fn merge_gpu_faults(
+    folder: &Path,
+    commit: &str,
+    allow_other_commit: bool,
+    files: &mut Files,
+) -> anyhow::Result<()> {
+    let path = folder.join("faults.json");
+    if !path.is_file() {
+        return Ok(());
+    }
+    for Given { report, .. } in given(&[&path], commit, allow_other_commit)? {
+        ensure!(
+            is_of_gpu_faults(&report),
+            "{} is no report of faults in a GPU's memory",
+            path.display()
+        );
+        files.insert_json(GPU_FAULTS, &report)?;
+    }
+    Ok(())
+}
+
+/// Whether a report is of faults, and of those that a GPU was asked to find.
+fn is_of_gpu_faults(report: &Value) -> bool {
+    let text = |field| report.get(field).and_then(Value::as_str);
+    text("schema") == Some(FAULTS.schema)
+        && text("driver") == Some("gpu")
+        && report.get("simulated") == Some(&Value::Bool(false))
+}
+
 /// What a report is of, where that is not this commit with nothing changed.
 fn of_another(report: &Value, commit: &str) -> Option<String> {
     let head: Option<Head> = serde_json::from_value(report.clone()).ok();
@@ -182,25 +212,52 @@ pub(super) fn problems(files: &Files) -> Vec<String> {
             problems.push(format!("{CAMPAIGNS}: {file} is no report of {id}"));
         }
     }
+    if let Some(report) = files.document::<Value>(GPU_FAULTS).transpose() {
+        if !report.is_ok_and(|report| is_of_gpu_faults(&report)) {
+            problems.push(format!(
+                "{GPU_FAULTS}: it is no report of faults in a GPU's memory"
+            ));
+        }
+        if files.get(GPU_RESULTS).is_none() {
+            problems.push(format!("{GPU_FAULTS}: there is no run on a GPU"));
+        }
+    }
     problems
 }
 
 /// The campaigns of a bundle with what their reports say, and of which commit they are.
 pub(super) fn read(files: &Files, commit: &str) -> anyhow::Result<Vec<Campaign>> {
     let attempts: Vec<Attempt> = files.document(CAMPAIGNS)?.unwrap_or_default();
-    attempts
-        .into_iter()
-        .map(|attempt| campaign(attempt, files, commit))
-        .collect()
+    let mut campaigns = Vec::new();
+    for attempt in attempts {
+        let kind = KINDS.into_iter().find(|kind| kind.id == attempt.id);
+        campaigns.push(campaign(attempt, kind, files, commit)?);
+        if kind == Some(&FAULTS) && files.get(GPU_FAULTS).is_some() {
+            let on_gpu = Attempt {
+                id: "gpu-faults".to_owned(),
+                title: "Fault campaign on the GPU".to_owned(),
+                outcome: CampaignOutcome::Passed,
+                why: None,
+                file: Some(GPU_FAULTS.to_owned()),
+            };
+            campaigns.push(campaign(on_gpu, kind, files, commit)?);
+        }
+    }
+    Ok(campaigns)
 }
 
-fn campaign(attempt: Attempt, files: &Files, commit: &str) -> anyhow::Result<Campaign> {
+/// What an attempt came to, by its report.
+fn campaign(
+    attempt: Attempt,
+    kind: Option<&Kind>,
+    files: &Files,
+    commit: &str,
+) -> anyhow::Result<Campaign> {
     let mut shown = Vec::new();
     let mut outcome = attempt.outcome;
     let mut why = attempt.why;
     if let Some(name) = &attempt.file {
         let report: Value = files.required(name)?;
-        let kind = KINDS.into_iter().find(|kind| kind.id == attempt.id);
         shown = kind.map_or_else(Vec::new, |kind| facts::of(kind, &report));
         // Whatever else is said of it: a report that doesn't say that it passed has failed.
         if outcome != CampaignOutcome::Failed && has_failed(&report) {
@@ -322,6 +379,77 @@ mod tests {
             assert!(shown.why.unwrap().contains(says), "{says}");
         }
         assert_eq!(read_one(&faults(&json!(true))).why, None);
+    }
+
+    /// A report of faults that a GPU was asked to find.
+    fn gpu_faults(passed: bool) -> Value {
+        let mut report = faults(&json!(passed));
+        report["driver"] = json!("gpu");
+        report["device"] = json!("NVIDIA H100 80GB HBM3");
+        report["simulated"] = json!(false);
+        report
+    }
+
+    /// The campaigns and problems of a bundle with this report from a GPU and that one of simulated devices.
+    fn beside(on_gpu: &Value, commit: &str) -> anyhow::Result<(Vec<Campaign>, Vec<String>)> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("faults.json"), on_gpu.to_string()).unwrap();
+        let mut files = Files::default();
+        merge_gpu_faults(folder.path(), commit, false, &mut files)?;
+        files.insert(GPU_RESULTS, "{}");
+        let attempt = |kind: &&Kind| Attempt::not_done(kind, "it was left out");
+        let attempts: Vec<_> = KINDS.iter().map(attempt).collect();
+        files.insert_json(CAMPAIGNS, &attempts).unwrap();
+        Ok((read(&files, COMMIT).unwrap(), problems(&files)))
+    }
+
+    #[test]
+    fn faults_on_the_gpu_stand_beside_those_on_simulated_devices() {
+        let (campaigns, problems) = beside(&gpu_faults(true), COMMIT).unwrap();
+
+        assert_eq!(problems, [""; 0]);
+        let ids: Vec<_> = campaigns.iter().map(|one| one.id.as_str()).collect();
+        assert_eq!(
+            ids,
+            [
+                "planted-breaks",
+                "mutation",
+                "faults",
+                "gpu-faults",
+                "fuzzing",
+                "timing"
+            ]
+        );
+        assert_eq!(campaigns[3].outcome, CampaignOutcome::Passed);
+        assert_eq!(campaigns[3].facts[0].value, "NVIDIA H100 80GB HBM3");
+        let (failed, _) = beside(&gpu_faults(false), COMMIT).unwrap();
+        assert_eq!(failed[3].outcome, CampaignOutcome::Failed);
+    }
+
+    #[test]
+    fn only_a_report_of_faults_on_a_gpu_is_taken_from_a_run_there() {
+        let mut simulated = gpu_faults(true);
+        simulated["simulated"] = json!(true);
+        for other in [faults(&json!(true)), simulated] {
+            let refusal = beside(&other, COMMIT).unwrap_err().to_string();
+            assert!(refusal.contains("in a GPU's memory"), "{refusal}");
+        }
+        let refusal = beside(&gpu_faults(true), "fedcba9876543210").unwrap_err();
+        assert!(
+            refusal.to_string().contains("of another commit"),
+            "{refusal}"
+        );
+
+        let mut files = Files::default();
+        let attempt = |kind: &&Kind| Attempt::not_done(kind, "it was left out");
+        let attempts: Vec<_> = KINDS.iter().map(attempt).collect();
+        files.insert_json(CAMPAIGNS, &attempts).unwrap();
+        files
+            .insert_json(GPU_FAULTS, &faults(&json!(true)))
+            .unwrap();
+        let found = problems(&files).join("\n");
+        assert!(found.contains("no report of faults in a GPU's memory"));
+        assert!(found.contains("there is no run on a GPU"));
     }
 
     #[test]

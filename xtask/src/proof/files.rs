@@ -21,6 +21,8 @@ pub(super) const JUNIT_GPU: &str = "junit-gpu.xml";
 pub(super) const DOC_TESTS: &str = "doc-tests.txt";
 /// The results of a run on a GPU elsewhere.
 pub(super) const GPU_RESULTS: &str = "gpu-results.json";
+/// What the run on a GPU says of the bits that it flipped there.
+pub(super) const GPU_FAULTS: &str = "gpu-faults.json";
 pub(super) const COVERAGE: &str = "coverage.json";
 pub(super) const BENCH: &str = "bench.json";
 pub(super) const CAMPAIGNS: &str = "campaigns.json";

@@ -49,6 +49,7 @@ pub(super) fn run(
     read::check_source(&files)?;
     if let Some(folder) = &options.gpu_results {
         gpu_run::merge(folder, &commit, options.allow_other_commit, &mut files)?;
+        campaigns::merge_gpu_faults(folder, &commit, options.allow_other_commit, &mut files)?;
     }
     let given = campaigns::given(&options.report, &commit, options.allow_other_commit)?;
     let environment = environment::observe(tools);
