@@ -8,14 +8,16 @@ use std::io;
 #[cfg(not(shuttle))]
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, RwLock};
 #[cfg(not(shuttle))]
-pub(crate) use std::thread::{Scope, ScopedJoinHandle, scope};
+pub(crate) use std::thread::scope;
+#[cfg(not(shuttle))]
+use std::thread::{Scope, ScopedJoinHandle};
 
 #[cfg(shuttle)]
 pub(crate) use self::modelled::{OnceLock, spawn_scoped};
 #[cfg(shuttle)]
 pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard, RwLock};
 #[cfg(shuttle)]
-pub(crate) use shuttle::thread::{Scope, ScopedJoinHandle, scope};
+pub(crate) use shuttle::thread::scope;
 
 /// Starts a thread under a name that the system shows.
 ///
