@@ -430,7 +430,9 @@ mod tests {
     fn only_a_report_of_faults_on_a_gpu_is_taken_from_a_run_there() {
         let mut simulated = gpu_faults(true);
         simulated["simulated"] = json!(true);
-        for other in [faults(&json!(true)), simulated] {
+        let mut of_another_driver = gpu_faults(true);
+        of_another_driver["driver"] = json!("simulated");
+        for other in [faults(&json!(true)), simulated, of_another_driver] {
             let refusal = beside(&other, COMMIT).unwrap_err().to_string();
             assert!(refusal.contains("in a GPU's memory"), "{refusal}");
         }

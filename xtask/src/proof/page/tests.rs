@@ -549,3 +549,22 @@ fn a_result_from_elsewhere_names_the_machine() {
     assert!(named > 0);
     assert_eq!(named, elsewhere.count());
 }
+
+#[test]
+fn a_figure_above_its_ceiling_is_explained_on_every_page_that_shows_it() {
+    let mut bundle = clean();
+    let explained = |bundle: &Bundle| {
+        let pages = crate::proof::pages::write(bundle).unwrap();
+        let explained = pages
+            .into_iter()
+            .filter(|(_, text)| text.contains("above its ceiling"));
+        explained.map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    bundle.benchmarks[0].bench.figures[0].of_ceiling = Some(1.0);
+    assert!(explained(&bundle).is_empty());
+
+    bundle.benchmarks[0].bench.figures[0].of_ceiling = Some(1.004);
+    let mut pages = explained(&bundle);
+    pages.sort_unstable();
+    assert_eq!(pages, ["index.html", "test_report.md"]);
+}
