@@ -198,6 +198,7 @@ fn one_pass_contradicts_nothing_and_may_prove() {
     assert!(too_few.ends_with("; 1 of 3 passes"), "{too_few}");
 }
 
+/// Covers: RE-2.
 #[test]
 fn between_link_and_threshold_nothing_is_known() {
     let evidence = ResidencyEvidence {
