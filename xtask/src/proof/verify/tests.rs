@@ -297,6 +297,20 @@ fn what_a_run_says_of_itself_has_the_form_that_a_run_gives_it() {
 }
 
 #[test]
+fn the_run_on_a_gpu_names_a_whole_commit() {
+    let (_parent, folder) = bundle(&key());
+    change(&folder, GPU_RESULTS, |results| {
+        results.replace(gpu_run::tests::COMMIT, "HEAD")
+    });
+    remake_manifest(&folder);
+
+    let found = problems(&folder);
+
+    let beginning = "its pages can't be computed: gpu-results.json: ";
+    assert!(named(&found, beginning), "{found:?}");
+}
+
+#[test]
 fn a_result_that_was_turned_is_found_under_a_new_manifest_with_the_old_signature() {
     let (_parent, folder) = bundle(&key());
     change(&folder, RESULTS, |text| {
